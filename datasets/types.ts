@@ -1,0 +1,60 @@
+import type { EditRequest } from '../harness/edit/types'
+
+export type Property = 'accuracy' | 'generality' | 'portability' | 'locality'
+
+/**
+ * One question asked of the edited model (DESIGN.md, idea 2).
+ * `kind` says which sort: 'rewrite', 'paraphrase', 'subject-alias', 'inverse', 'one-hop', 'neighbourhood', 'distractor', 'unrelated' ...
+ */
+export interface Probe {
+  readonly property: Property
+  readonly kind: string
+  readonly prompt: string
+  /** Accepted answers (without leading space), or the base model's own greedy answer. */
+  readonly expected: readonly string[] | 'same-as-before'
+  /**
+   * Two continuations whose mean token negative log likelihoods are compared (CounterFact's ES/PS/NS, EM/PM/NM).
+   * The probe succeeds when `better` is strictly likelier than `worse`.
+   */
+  readonly compare?: { readonly better: string; readonly worse: string }
+  /** Gold answer whose token length bounds the locality comparison of EasyEdit, where the dataset has one. */
+  readonly gold?: string
+}
+
+export interface EditCase {
+  readonly id: string
+  readonly request: EditRequest
+  readonly probes: readonly Probe[]
+}
+
+/** Which numbers a dataset reports besides the five properties. */
+export interface Measure {
+  readonly name: string
+  /** CounterFact's probability comparison (ES, PS, NS, their magnitudes and S). */
+  readonly comparesProbabilities: boolean
+}
+
+export interface LoadOptions {
+  /** What a malformed record does. */
+  readonly onBadRecord: 'skip' | 'fail'
+  /** Called for every record left out, with file, record number (from 1), line where known and the reason. */
+  readonly onSkip?: (problem: { file: string; record: number; line?: number; reason: string }) => void
+  readonly limit?: number
+  readonly split?: 'train' | 'test'
+  readonly seed: number
+  /** Dataset-specific switches, validated by the dataset's own schema. */
+  readonly options?: Readonly<Record<string, unknown>>
+}
+
+export interface Dataset {
+  readonly name: string
+  readonly title: string
+  readonly source: string
+  readonly license: string
+  readonly measure: Measure
+  /**
+   * Cases from the official file at `source`, or from the embedded world when `source` is undefined.
+   * @throws UserError naming file, line and key when the file is not of this format.
+   */
+  load(source: string | undefined, options: LoadOptions): AsyncIterable<EditCase>
+}

@@ -1,0 +1,51 @@
+/** One fact to write into a model. The prompt holds the subject verbatim; the target has no leading space. */
+export interface EditRequest {
+  readonly prompt: string
+  readonly subject: string
+  readonly target: string
+  /** What the model is expected to say before the edit, where the dataset knows it. */
+  readonly previousTarget?: string
+}
+
+/** `W += U·Vᵀ` at a linear site; `u` is `[out, rank]` and `v` is `[in, rank]`, row-major. */
+export interface LowRankPart {
+  readonly kind: 'low-rank'
+  readonly site: string
+  readonly rank: number
+  readonly out: number
+  readonly in: number
+  readonly u: Float32Array
+  readonly v: Float32Array
+}
+
+/** `W += delta` at a linear site, `[out, in]` row-major; `bias` `[out]` is added to the site's bias. */
+export interface DensePart {
+  readonly kind: 'dense'
+  readonly site: string
+  readonly out: number
+  readonly in: number
+  readonly delta: Float32Array
+  readonly bias?: Float32Array
+}
+
+export type EditPart = LowRankPart | DensePart
+
+/**
+ * How the edited model M* differs from M: plain data, never a changed model (DESIGN.md, idea 1).
+ * `diagnostics` holds what the method wants to show (loss curve, norms) and never affects the answer.
+ */
+export interface Edit {
+  readonly method: string
+  readonly requests: readonly EditRequest[]
+  readonly parts: readonly EditPart[]
+  readonly diagnostics: EditDiagnostics
+}
+
+export interface EditDiagnostics {
+  /** Loss at every optimisation step, where the method optimises. */
+  readonly lossCurve?: readonly number[]
+  /** Matrix FLOPs (multiply + add = 2) that computing this edit took. */
+  readonly flops?: number
+  /** Anything else worth keeping, by name. */
+  readonly values?: Readonly<Record<string, number>>
+}

@@ -1,0 +1,118 @@
+import type * as tf from '@tensorflow/tfjs'
+import type { Edit } from '../edit/types'
+
+/** What every supported architecture's config.json boils down to. */
+export interface ModelConfig {
+  readonly architecture: 'gpt2' | 'gptj' | 'llama'
+  readonly layers: number
+  /** Width of the residual stream. */
+  readonly dim: number
+  readonly heads: number
+  /** Heads of keys and values; fewer than `heads` means grouped-query attention. */
+  readonly kvHeads: number
+  readonly headDim: number
+  /** Width of the MLP (d_ff). */
+  readonly ffDim: number
+  readonly vocab: number
+  readonly maxPositions: number
+  readonly normEps: number
+  /** Rotated dimensions of every head (0 where positions are learnt). */
+  readonly rotaryDim: number
+  readonly rotaryTheta: number
+  readonly tiedHead: boolean
+}
+
+export interface Tokenizer {
+  readonly vocabSize: number
+  /** Token ids without special tokens. */
+  encode(text: string): number[]
+  decode(ids: readonly number[]): string
+  /** Put before every prompt (Llama's `<s>`); empty for GPT-2 and GPT-J. */
+  readonly prefix: readonly number[]
+  /** Ends a text; also what ROME's context templates are sampled from. */
+  readonly endOfText: number
+}
+
+/** Sites are named as the field names hook points; `weight` sites are linear maps seen as [out, in]. */
+export type SiteName = string
+
+/** Token ids as equal-length rows, padded on the right; `lengths[i]` real tokens in row i. */
+export interface TokenBatch {
+  /** `[batch, seq]`, row-major. */
+  readonly ids: Int32Array
+  readonly batch: number
+  readonly seq: number
+  readonly lengths: readonly number[]
+}
+
+/** Keys and values of positions before the batch's first token, one pair of tensors a layer. Rows are padded on the LEFT. */
+export interface KeyValueCache {
+  /** Layer -> `[batch, kvHeads, past, headDim]`, rotary already applied to keys. Missing for layers never run. */
+  readonly keys: ReadonlyMap<number, tf.Tensor4D>
+  readonly values: ReadonlyMap<number, tf.Tensor4D>
+  /** Real past tokens of every row; position of the row's first new token. */
+  readonly lengths: readonly number[]
+  readonly past: number
+}
+
+/** (row, position) pairs at which logits are wanted. */
+export interface Positions {
+  readonly rows: Int32Array
+  readonly positions: Int32Array
+}
+
+export interface ForwardOptions {
+  /** The edits rows carry; `rowEdit[i]` is an index into `edits`, -1 for the base model. Dense edits must serve every row of the batch. */
+  readonly edits?: { readonly edits: readonly Edit[]; readonly rowEdit: Int32Array }
+  /**
+   * Hook points whose value is returned. Names: `embed`, `layers.N.in` (residual stream entering block N), `layers.N.attn.out`,
+   * `layers.N.mlp.fc` (input of that linear map), `layers.N.mlp.proj:in` (the key: input of W_proj),
+   * `layers.N.mlp.proj` (its output, the value), `layers.N.out`.
+   */
+  readonly capture?: readonly SiteName[]
+  /** Differentiable replacement of the value at a hook point. */
+  readonly replace?: Readonly<Record<SiteName, (value: tf.Tensor3D) => tf.Tensor3D>>
+  /** Start at block `layer` with the residual stream `hidden` `[batch, seq, dim]` instead of the embedding. */
+  readonly from?: { readonly layer: number; readonly hidden: tf.Tensor3D }
+  /** Where to stop (exclusive end: blocks from..to-1 run). Logits only if to = layers (default). */
+  readonly to?: number
+  readonly past?: KeyValueCache
+  /** Return keys and values of the new positions as a cache. */
+  readonly keepCache?: boolean
+  /** Where logits are computed; none when missing. */
+  readonly logitsAt?: Positions
+  /** Trainable or substitute weights by checkpoint-independent name (`layers.0.mlp.proj.weight` as [out, in]); used by FT and training. */
+  readonly weights?: Readonly<Record<string, tf.Tensor>>
+}
+
+export interface ForwardResult {
+  /** Residual stream after the last block run, before the final norm, `[batch, seq, dim]`. */
+  readonly hidden: tf.Tensor3D
+  /** `[logitsAt.rows.length, vocab]`. */
+  readonly logits?: tf.Tensor2D
+  readonly captured: Readonly<Record<SiteName, tf.Tensor3D>>
+  readonly cache?: KeyValueCache
+}
+
+/** A model opened from a checkpoint folder: weights loaded once, read-only. Close it with `dispose`. */
+export interface LanguageModel {
+  /** As written in configs: `gptj-mini`, `EleutherAI/gpt-j-6b`, a folder. */
+  readonly name: string
+  readonly config: ModelConfig
+  readonly tokenizer: Tokenizer
+  /** SHA-256 over config, tokenizer and weights as loaded; the key of every cache. */
+  readonly hash: string
+  /** SHA-256 over the weights in memory now: equal before and after a run, since edits are values. */
+  weightsHash(): string
+  /** Weight by checkpoint-independent name (`embed.weight`, `layers.N.mlp.proj.weight`, `.bias` ..., `head.weight`), linear maps as [out, in]. */
+  weight(name: string): tf.Tensor
+  weightNames(): readonly string[]
+  /**
+   * One pass. Differentiable with respect to `from.hidden`, tensors inside `replace` hooks and `weights`.
+   * The caller disposes the returned tensors (or calls it inside tf.tidy).
+   */
+  forward(batch: TokenBatch, options?: ForwardOptions): ForwardResult
+  /** Matrix FLOPs of a forward pass over `tokens` new tokens through blocks [from, to), and logits at `logits` positions. */
+  forwardFlops(tokens: number, options?: { from?: number; to?: number; logits?: number; context?: number }): number
+  dispose(): void
+}

@@ -1,0 +1,49 @@
+import type { z } from 'zod'
+import type { Edit, EditRequest } from '../harness/edit/types'
+import type { LanguageModel } from '../harness/model/types'
+
+export type MethodFamily =
+  | 'fine-tuning'
+  | 'knowledge-cache'
+  | 'additional-parameters'
+  | 'meta-learning'
+  | 'locate-then-edit'
+
+/** What a method may use besides the model: no hidden globals. */
+export interface EditContext {
+  readonly seed: number
+  /** Folder for statistics that outlive a run, keyed by content hash. */
+  readonly cacheDir: string
+  readonly log: (message: string, details?: Readonly<Record<string, unknown>>) => void
+  /** Called after every edit of a batch of groups, for progress. */
+  readonly onEdit?: (group: number) => void
+  /** Path of a text corpus for second moments (one document a line, or plain text), when the config names one. */
+  readonly corpus?: string
+}
+
+export interface EditingMethod<Schema extends z.ZodType = z.ZodType> {
+  /** Published name in lower case, as in configs. */
+  readonly name: string
+  readonly title: string
+  readonly family: MethodFamily
+  /** Paper, one line. */
+  readonly source: string
+  /** The book's efficiency column: can one edit hold many facts at once? */
+  readonly supportsBatch: boolean
+  readonly hyperparameters: Schema
+  /**
+   * Work shared by all edits of a run (second moments, context templates), timed apart as setup.
+   * What it computes is cached by (model hash, content), on disk where it is costly.
+   */
+  prepare?(model: LanguageModel, h: z.output<Schema>, context: EditContext): Promise<void>
+  /**
+   * One `Edit` for every group; a group is the set of facts one edit must hold at the same time (size 1 in the single protocol).
+   * Groups are independent, so a method may compute them together.
+   */
+  edit(
+    model: LanguageModel,
+    groups: readonly (readonly EditRequest[])[],
+    h: z.output<Schema>,
+    context: EditContext
+  ): Promise<Edit[]>
+}
