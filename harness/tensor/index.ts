@@ -1,0 +1,18 @@
+export type { BackendChoice, BackendName, BackendOptions, BackendTrial } from './backend'
+export { BACKENDS, useBackend } from './backend'
+export { countMatmulFlops, matmulFlops, resetMatmulFlops } from './flops'
+export type { AttentionOptions, RotaryStyle } from './ops'
+export {
+  attention,
+  crossEntropy,
+  gelu,
+  layerNorm,
+  linear,
+  lowRank,
+  mergeHeads,
+  rmsNorm,
+  rotary,
+  silu,
+  splitHeads,
+  swiglu
+} from './ops'

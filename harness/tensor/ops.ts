@@ -1,0 +1,82 @@
+import * as tf from '@tensorflow/tfjs'
+import * as reference from './reference'
+
+/** How rotary positions pair the dimensions of a head: neighbours (GPT-J) or the two halves (Llama, GPT-NeoX). */
+export type RotaryStyle = 'interleaved' | 'half'
+
+export interface AttentionOptions {
+  /** `[batch, keys]`: 1 for a real key, 0 for padding. */
+  readonly keyMask?: tf.Tensor2D
+}
+
+/** The differentiable building blocks of a transformer, which a backend may provide as single kernels. */
+export type FusedOps = typeof reference
+
+const implementation = (): FusedOps => reference
+
+/** `x·Wᵀ + b` over the last axis: x `[..., in]`, weight `[out, in]`, bias `[out]` -> `[..., out]`. */
+export function linear<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias?: tf.Tensor1D): T {
+  return tf.tidy(() => implementation().linear(x, weight, bias) as T)
+}
+
+/** Layer normalisation over the last axis (biased variance), then `gain` and `bias` `[dim]`. */
+export function layerNorm<T extends tf.Tensor>(x: T, gain: tf.Tensor1D, bias: tf.Tensor1D, eps: number): T {
+  return tf.tidy(() => implementation().layerNorm(x, gain, bias, eps) as T)
+}
+
+/** Root-mean-square normalisation over the last axis, then `gain` `[dim]`. */
+export function rmsNorm<T extends tf.Tensor>(x: T, gain: tf.Tensor1D, eps: number): T {
+  return tf.tidy(() => implementation().rmsNorm(x, gain, eps) as T)
+}
+
+/** GELU in its tanh form, `gelu_new` of transformers: `0.5x(1 + tanh(√(2/π)(x + 0.044715x³)))`. */
+export function gelu<T extends tf.Tensor>(x: T): T {
+  return tf.tidy(() => implementation().gelu(x) as T)
+}
+
+/** `x·sigmoid(x)`. */
+export function silu<T extends tf.Tensor>(x: T): T {
+  return tf.tidy(() => implementation().silu(x) as T)
+}
+
+/** `silu(gate)·up`, elementwise: the gated activation of Llama. */
+export function swiglu<T extends tf.Tensor>(gate: T, up: T): T {
+  return tf.tidy(() => implementation().swiglu(gate, up) as T)
+}
+
+/** `[batch, seq, heads·headDim]` -> `[batch, heads, seq, headDim]`. */
+export function splitHeads(x: tf.Tensor3D, heads: number): tf.Tensor4D {
+  return tf.tidy(() => implementation().splitHeads(x, heads))
+}
+
+/** `[batch, heads, seq, headDim]` -> `[batch, seq, heads·headDim]`. */
+export function mergeHeads(x: tf.Tensor4D): tf.Tensor3D {
+  return tf.tidy(() => implementation().mergeHeads(x))
+}
+
+/**
+ * Rotary position embedding (arXiv 2104.09864) of the first R dimensions of every head; the rest pass unchanged.
+ * x `[batch, heads, seq, headDim]`, cos and sin `[batch, seq, R/2]` (not differentiated).
+ */
+export function rotary(x: tf.Tensor4D, cos: tf.Tensor3D, sin: tf.Tensor3D, style: RotaryStyle): tf.Tensor4D {
+  return tf.tidy(() => implementation().rotary(x, cos, sin, style))
+}
+
+/**
+ * Causal scaled dot-product attention. q `[batch, heads, seq, headDim]`, k and v `[batch, kvHeads, past + seq, headDim]`
+ * -> `[batch, heads, seq, headDim]`. Query i sees keys 0..past+i that `keyMask` allows; query head h uses key head
+ * `⌊h·kvHeads/heads⌋`. Scores are scaled by 1/√headDim. A query that sees no key gets some finite average, never NaN.
+ */
+export function attention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, options: AttentionOptions = {}): tf.Tensor4D {
+  return tf.tidy(() => implementation().attention(q, k, v, options))
+}
+
+/** Negative log likelihood of each row's label: logits `[n, vocab]`, labels int32 `[n]` -> `[n]`, in nats. */
+export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Tensor1D {
+  return tf.tidy(() => implementation().crossEntropy(logits, labels))
+}
+
+/** A low-rank map of each batch row's own, `u(vᵀx)`: x `[batch, seq, in]`, v `[batch, in, r]`, u `[batch, out, r]` -> `[batch, seq, out]`. */
+export function lowRank(x: tf.Tensor3D, v: tf.Tensor3D, u: tf.Tensor3D): tf.Tensor3D {
+  return tf.tidy(() => implementation().lowRank(x, v, u))
+}
