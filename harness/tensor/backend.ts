@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os'
 import * as tf from '@tensorflow/tfjs'
 import { UserError } from '../errors'
+import { registerOrtBackend } from './onnxruntime/register'
 
 /** What executes the kernels behind the TensorFlow.js API. */
 export const BACKENDS = ['tensorflow', 'onnxruntime', 'cpu'] as const
@@ -61,8 +63,9 @@ const loaders: Record<BackendName, (options: BackendOptions) => Promise<string>>
     }
     return 'TensorFlow C library through @tensorflow/tfjs-node'
   },
-  async onnxruntime() {
-    throw new Error('ONNX Runtime kernels are not registered')
+  async onnxruntime({ threads = availableParallelism() }) {
+    registerOrtBackend(threads)
+    return `ONNX Runtime kernels, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
   },
   async cpu() {
     return 'plain JavaScript kernels of TensorFlow.js (reference)'

@@ -10,9 +10,17 @@ export interface AttentionOptions {
 }
 
 /** The differentiable building blocks of a transformer, which a backend may provide as single kernels. */
-export type FusedOps = typeof reference
+export type FusedOps = Omit<typeof reference, 'MASKED' | 'causalMask'>
 
-const implementation = (): FusedOps => reference
+/** By backend; the composed ops serve every backend that is not here. */
+const providers = new Map<string, FusedOps>()
+
+/** Called by a backend that has kernels of its own for these ops. */
+export function provideOps(backendName: string, ops: FusedOps): void {
+  providers.set(backendName, ops)
+}
+
+const implementation = (): FusedOps => providers.get(tf.getBackend()) ?? reference
 
 /** `x·Wᵀ + b` over the last axis: x `[..., in]`, weight `[out, in]`, bias `[out]` -> `[..., out]`. */
 export function linear<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias?: tf.Tensor1D): T {

@@ -1,0 +1,167 @@
+import type * as tf from '@tensorflow/tfjs'
+import { addMatmulFlops } from '../../flops'
+import type { AttentionOptions } from '../../ops'
+import { causalMask, MASKED } from '../../reference'
+import type { OrtBackend } from '../backend'
+import { defineFusedOp } from '../define'
+import { MICROSOFT } from '../onnx'
+import type { Operand } from '../ort'
+import { operand, program, sizeOf } from '../runtime'
+
+/*
+ * Query heads that share a key head lie side by side in memory, so grouped-query attention is plain attention over
+ * `group·seq` queries: only the dims handed to the graph change. Below, q is [batch, kvHeads, group·seq, headDim].
+ */
+
+const forward = (scale: number) =>
+  program(`attention ${scale}`, (g) => {
+    const q = g.input()
+    const k = g.input()
+    const v = g.input()
+    const mask = g.input()
+    const scores = g.op('FusedMatMul', [q, k], { transB: { int: 1 }, alpha: scale }, MICROSOFT)
+    const probabilities = g.op('Softmax', [g.op('Add', [scores, mask])], { axis: { int: -1 } })
+    return [g.op('MatMul', [probabilities, v]), probabilities]
+  })
+
+/** dV = Pᵀ·dO; dS = P∘(dO·Vᵀ - rowsum(dO∘O)); dQ = dS·K/√D; dK = dSᵀ·Q/√D. */
+const backward = (scale: number) =>
+  program(`attention backward ${scale}`, (g) => {
+    const q = g.input()
+    const k = g.input()
+    const v = g.input()
+    const o = g.input()
+    const p = g.input()
+    const dO = g.input()
+    const dV = g.op('FusedMatMul', [p, dO], { transA: { int: 1 } }, MICROSOFT)
+    const dP = g.op('FusedMatMul', [dO, v], { transB: { int: 1 } }, MICROSOFT)
+    const rowSums = g.op('ReduceSum', [g.op('Mul', [dO, o]), g.ints(-1)], { keepdims: { int: 1 } })
+    const dS = g.op('Mul', [p, g.op('Sub', [dP, rowSums])])
+    const dQ = g.op('FusedMatMul', [dS, k], { alpha: scale }, MICROSOFT)
+    const dK = g.op('FusedMatMul', [dS, q], { transA: { int: 1 }, alpha: scale }, MICROSOFT)
+    return [dQ, dK, dV]
+  })
+
+export function defineAttention() {
+  const masks = new MaskCache()
+  const apply = defineFusedOp({
+    name: 'FusedAttention',
+    saveInputs: ['q', 'k', 'v'],
+    saveOutputs: [true, true],
+    forward({ inputs: { q, k, v, keyMask }, attrs, backend }) {
+      const s = sizes(q!, k!)
+      const { runtime } = backend
+      const out = runtime.pool.allocate(sizeOf(s.queryDims))
+      const probabilities = runtime.pool.allocate(sizeOf(s.scoreDims))
+      addMatmulFlops(s.flops)
+      runtime.run(
+        forward(s.scale),
+        [backend.operand(q!, s.queryDims), backend.operand(k!), backend.operand(v!), masks.get(s, keyMask, backend)],
+        [operand(out, s.queryDims), operand(probabilities, s.scoreDims)],
+        s.flops
+      )
+      const value = backend.tensor(out, q!.shape)
+      if (attrs.training) return [value, backend.tensor(probabilities, s.scoreDims)]
+      runtime.pool.release(probabilities)
+      return [value]
+    },
+    backward({ dy, saved: [q, k, v, o, p], backend }) {
+      const s = sizes(q!, k!)
+      const { runtime } = backend
+      let gradients: { q: Float32Array; k: Float32Array; v: Float32Array } | undefined
+      // One graph yields all three, whichever is asked for first.
+      const all = () => {
+        if (gradients !== undefined) return gradients
+        gradients = {
+          q: runtime.pool.allocate(sizeOf(s.queryDims)),
+          k: runtime.pool.allocate(sizeOf(k!.shape)),
+          v: runtime.pool.allocate(sizeOf(k!.shape))
+        }
+        addMatmulFlops(2 * s.flops)
+        runtime.run(
+          backward(s.scale),
+          [
+            backend.operand(q!, s.queryDims),
+            backend.operand(k!),
+            backend.operand(v!),
+            backend.operand(o!, s.queryDims),
+            backend.operand(p!),
+            backend.operand(dy, s.queryDims)
+          ],
+          [operand(gradients.q, s.queryDims), operand(gradients.k, k!.shape), operand(gradients.v, k!.shape)],
+          2 * s.flops
+        )
+        return gradients
+      }
+      return { q: () => all().q, k: () => all().k, v: () => all().v }
+    }
+  })
+  return (q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, { keyMask }: AttentionOptions): tf.Tensor4D =>
+    apply(keyMask === undefined ? { q, k, v } : { q, k, v, keyMask }, {}) as tf.Tensor4D
+}
+
+interface Sizes {
+  readonly batch: number
+  readonly seq: number
+  readonly keys: number
+  readonly group: number
+  readonly scale: number
+  readonly queryDims: readonly number[]
+  readonly scoreDims: readonly number[]
+  readonly flops: number
+}
+
+function sizes(q: tf.TensorInfo, k: tf.TensorInfo): Sizes {
+  const [batch, heads, seq, headDim] = q.shape as [number, number, number, number]
+  const [, kvHeads, keys] = k.shape as [number, number, number, number]
+  const group = heads / kvHeads
+  return {
+    batch,
+    seq,
+    keys,
+    group,
+    scale: 1 / Math.sqrt(headDim),
+    queryDims: [batch, kvHeads, group * seq, headDim],
+    scoreDims: [batch, kvHeads, group * seq, keys],
+    flops: 4 * batch * heads * seq * keys * headDim
+  }
+}
+
+/** Additive masks, kept as long as their key mask lives: every layer of a pass asks for the same one. */
+class MaskCache {
+  readonly #byKeyMask = new WeakMap<object, Map<string, Operand>>()
+  readonly #causal = new Map<string, Operand>()
+
+  get(s: Sizes, keyMask: tf.TensorInfo | undefined, backend: OrtBackend): Operand {
+    const key = `${s.seq} ${s.keys} ${s.group}`
+    let known = this.#causal
+    if (keyMask !== undefined) {
+      known = this.#byKeyMask.get(keyMask.dataId) ?? new Map()
+      this.#byKeyMask.set(keyMask.dataId, known)
+    }
+    let mask = known.get(key)
+    if (mask === undefined) {
+      mask = additiveMask(s, keyMask === undefined ? undefined : backend.floats(keyMask))
+      if (known.size >= 64) known.clear()
+      known.set(key, mask)
+    }
+    return mask
+  }
+}
+
+/** 0 where a query may look, MASKED elsewhere: `[batch or 1, 1, group·seq, keys]`. */
+function additiveMask({ batch, seq, keys, group }: Sizes, keyMask: Float32Array | undefined): Operand {
+  const causal = causalMask(seq, keys)
+  const rows = keyMask === undefined ? 1 : batch
+  const size = seq * keys
+  const mask = new Float32Array(rows * group * size)
+  for (let row = 0; row < rows; row++) {
+    const first = row * group * size
+    for (let i = 0; i < size; i++) {
+      const visible = keyMask === undefined ? causal[i]! : causal[i]! * keyMask[row * keys + (i % keys)]!
+      mask[first + i] = visible === 1 ? 0 : (1 - visible) * MASKED
+    }
+    for (let g = 1; g < group; g++) mask.copyWithin(first + g * size, first, first + size)
+  }
+  return operand(mask, [rows, 1, group * seq, keys])
+}

@@ -1,0 +1,25 @@
+import type { FusedOps } from '../../ops'
+import { defineGelu, defineSilu, defineSwiglu } from './activation'
+import { defineAttention } from './attention'
+import { defineMergeHeads, defineRotary, defineSplitHeads } from './heads'
+import { defineLinear, defineLowRank } from './linear'
+import { defineCrossEntropy } from './loss'
+import { defineLayerNorm, defineRmsNorm } from './norm'
+
+/** Registers the fused kernels of the `onnxruntime` backend and their gradients; returns the ops that use them. */
+export function defineFusedOps(): FusedOps {
+  return {
+    linear: defineLinear(),
+    layerNorm: defineLayerNorm(),
+    rmsNorm: defineRmsNorm(),
+    gelu: defineGelu(),
+    silu: defineSilu(),
+    swiglu: defineSwiglu(),
+    splitHeads: defineSplitHeads(),
+    mergeHeads: defineMergeHeads(),
+    rotary: defineRotary(),
+    attention: defineAttention(),
+    crossEntropy: defineCrossEntropy(),
+    lowRank: defineLowRank()
+  }
+}

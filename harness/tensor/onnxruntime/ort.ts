@@ -1,0 +1,80 @@
+import { isMainThread } from 'node:worker_threads'
+
+/** A tensor as the native binding sees it: memory of ours, read and written in place. */
+export interface Operand {
+  readonly data: Float32Array | Int32Array
+  readonly type: 'float32' | 'int32'
+  readonly dims: readonly number[]
+  readonly location: 'cpu'
+}
+
+/** These values as an operand of the given dims, without a copy. */
+export function operand(data: Float32Array | Int32Array, dims: readonly number[]): Operand {
+  return { data, type: data instanceof Float32Array ? 'float32' : 'int32', dims, location: 'cpu' }
+}
+
+/**
+ * What the binding constructs for every output, though ours lie in memory we gave it. The package's own Tensor class would
+ * check and copy for nothing.
+ */
+class Discarded {}
+
+/** An ONNX model ready to run, synchronously. */
+export interface Session {
+  run(feeds: Record<string, Operand>, fetches: Record<string, Operand>): void
+}
+
+/** The native half of onnxruntime-node: internal to that package, hence its pinned version and this single file. */
+interface NativeSession {
+  loadModel(buffer: ArrayBufferLike, offset: number, length: number, options: object): void
+  run(feeds: Record<string, Operand>, fetches: Record<string, Operand>, options: object): unknown
+  dispose(): void
+}
+
+interface NativeBinding {
+  InferenceSession: new () => NativeSession
+  initOrtOnce(logLevel: number, tensorClass: unknown, mainThread: boolean): void
+}
+
+const LOG_ERRORS = 3
+const RUN_OPTIONS = Object.freeze({})
+
+/** Opens ONNX Runtime's synchronous interface, or throws saying why this machine has none. */
+export function loadOrt(): NativeBinding {
+  let binding: NativeBinding
+  try {
+    binding = require('onnxruntime-node/dist/binding.js').binding
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
+    throw new Error(`onnxruntime-node has no native library for ${process.platform}/${process.arch}: ${reason}`)
+  }
+  if (typeof binding?.initOrtOnce !== 'function' || typeof binding.InferenceSession !== 'function') {
+    throw new Error('onnxruntime-node is present, but not the version whose internal interface is known here (1.30)')
+  }
+  binding.initOrtOnce(LOG_ERRORS, Discarded, isMainThread)
+  return binding
+}
+
+/**
+ * Every session owns a pool of `threads - 1` helpers. They must sleep, not spin, while idle: dozens of spinning pools
+ * would take the cores from the one that works.
+ */
+export function openSession(binding: NativeBinding, model: Buffer, threads: number): Session {
+  const session = new binding.InferenceSession()
+  session.loadModel(model.buffer, model.byteOffset, model.byteLength, {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: 'all',
+    enableCpuMemArena: true,
+    enableMemPattern: false,
+    logSeverityLevel: LOG_ERRORS,
+    extra: { session: { intra_op: { allow_spinning: '0' } } }
+  })
+  return {
+    run: (feeds, fetches) => {
+      session.run(feeds, fetches, RUN_OPTIONS)
+    }
+  }
+}
+
+export type { NativeBinding }
