@@ -21,7 +21,9 @@ export function defineReductions(): void {
       const n = sizeOf(x.shape)
       if (x.dtype !== 'float32' || n < SMALL) return fallback(call)
       const { backend } = call
-      const axes = tf.util.parseAxisParam((call.attrs.axis ?? null) as number | number[], x.shape)
+      // Max alone calls it reductionIndices.
+      const axis = call.attrs.axis ?? call.attrs.reductionIndices ?? null
+      const axes = tf.util.parseAxisParam(axis as number | number[], x.shape)
       const what = program(`${name} ${axes.join()}`, (g) =>
         g.op(onnxName, [g.input(), g.ints(...axes)], { keepdims: { int: 0 } })
       )
