@@ -11,7 +11,7 @@ import {
   splitHeads,
   useBackend
 } from '../harness/tensor'
-import { OrtBackend } from '../harness/tensor/onnxruntime/backend'
+import type { OrtBackend } from '../harness/tensor/onnxruntime/backend'
 import { sgemmRate } from '../harness/tensor/sgemm'
 
 /*
@@ -45,11 +45,21 @@ function makeWeights(): Weights {
 }
 
 /** GPT-J: attention and MLP side by side on one normalised input. */
-function loss(w: Weights, ids: tf.Tensor1D, labels: tf.Tensor1D, batch: number, seq: number, delta?: tf.Tensor): tf.Scalar {
+function loss(
+  w: Weights,
+  ids: tf.Tensor1D,
+  labels: tf.Tensor1D,
+  batch: number,
+  seq: number,
+  delta?: tf.Tensor
+): tf.Scalar {
   const get = <T extends tf.Tensor>(name: string) => w[name] as T
   const matrix = (name: string) => get<tf.Tensor2D>(name)
   const vector = (name: string) => get<tf.Tensor1D>(name)
-  const angles = tf.range(0, seq).reshape([1, seq, 1]).mul(tf.ones([batch, 1, ROTARY / 2]).mul(0.1))
+  const angles = tf
+    .range(0, seq)
+    .reshape([1, seq, 1])
+    .mul(tf.ones([batch, 1, ROTARY / 2]).mul(0.1))
   const cos = angles.cos() as tf.Tensor3D
   const sin = angles.sin() as tf.Tensor3D
   const keyMask = tf.ones([batch, seq]) as tf.Tensor2D
@@ -93,7 +103,8 @@ function profile(backend: OrtBackend): () => void {
   }
   return () => {
     const rows = [...spent].sort((a, b) => b[1].ms - a[1].ms).slice(0, 25)
-    for (const [key, { ms, calls }] of rows) console.log(`${ms.toFixed(1).padStart(8)} ms ${String(calls).padStart(5)} x ${key}`)
+    for (const [key, { ms, calls }] of rows)
+      console.log(`${ms.toFixed(1).padStart(8)} ms ${String(calls).padStart(5)} x ${key}`)
     spent.clear()
   }
 }
@@ -121,7 +132,11 @@ async function main(): Promise<void> {
           grads[0]!.dataSync()
         }),
       'one activation': () =>
-        tf.tidy(() => tf.grad((d) => loss(weights, ids, labels, batch, seq, d))(delta).dataSync())
+        tf.tidy(() =>
+          tf
+            .grad((d) => loss(weights, ids, labels, batch, seq, d))(delta)
+            .dataSync()
+        )
     }
     for (const [name, pass] of Object.entries(passes)) {
       const { flops } = countMatmulFlops(pass)

@@ -1,0 +1,45 @@
+import type * as tf from '@tensorflow/tfjs'
+import type { ModelConfig } from '../types'
+
+/** Where a weight lies in a Hugging Face checkpoint. */
+export interface WeightSource {
+  /** Tensor name in the checkpoint. */
+  readonly hf: string
+  /** Shape as we use it; linear maps are `[out, in]`. */
+  readonly shape: readonly number[]
+  /** The checkpoint stores the transpose (GPT-2's Conv1D). */
+  readonly transposed?: boolean
+  /** Our weight is these rows (after transposing) of a fused tensor with `of` rows. */
+  readonly rows?: { readonly start: number; readonly of: number }
+  /** May be absent; then the model does without it. */
+  readonly optional?: boolean
+}
+
+/** What a block may use of the pass that runs it. Names are relative to nothing: `layers.3.mlp.fc`. */
+export interface Pass {
+  readonly config: ModelConfig
+  /** Our linear map at a site, with its bias, the rows' edits, and the hooks `site:in` and `site`. */
+  linear(site: string, x: tf.Tensor3D): tf.Tensor3D
+  /** The norm of that name: layer norm, or RMS norm where it has no bias. */
+  norm(name: string, x: tf.Tensor3D): tf.Tensor3D
+  /** Causal attention of block `layer`: q, k, v, rotary, output map; hook `layers.N.attn.out`. */
+  attention(layer: number, x: tf.Tensor3D): tf.Tensor3D
+  /** Captures and replaces the value at a hook point. */
+  hook(name: string, value: tf.Tensor3D): tf.Tensor3D
+}
+
+/** One transformer family: how to read its config.json, where its weights are, and how a block computes. */
+export interface Architecture {
+  readonly name: ModelConfig['architecture']
+  /** `model_type` in config.json. */
+  readonly modelType: string
+  /** `architectures` in config.json, for checkpoints we write. */
+  readonly className: string
+  readonly rotaryStyle: 'interleaved' | 'half'
+  config(json: Readonly<Record<string, unknown>>): ModelConfig
+  /** config.json as transformers writes it: the inverse of `config`. */
+  configJson(config: ModelConfig): Record<string, unknown>
+  weights(config: ModelConfig): Readonly<Record<string, WeightSource>>
+  /** One block: residual stream in, residual stream out, `[batch, seq, dim]`. */
+  block(pass: Pass, layer: number, x: tf.Tensor3D): tf.Tensor3D
+}

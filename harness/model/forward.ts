@@ -1,0 +1,187 @@
+import * as tf from '@tensorflow/tfjs'
+import { UserError } from '../errors'
+import { attention, layerNorm, linear, mergeHeads, rmsNorm, rotary, splitHeads } from '../tensor'
+import type { Architecture, Pass } from './architectures'
+import { RowEdits } from './row-edits'
+import type { ForwardOptions, ForwardResult, KeyValueCache, ModelConfig, TokenBatch } from './types'
+
+/** The weights a pass reads. */
+export interface Weights {
+  get(name: string): tf.Tensor | undefined
+}
+
+/**
+ * Runs a batch through the blocks from..to-1. Must be called inside tf.tidy or its result disposed by the caller.
+ * See `LanguageModel.forward` for the meaning of the options.
+ */
+export function forward(
+  architecture: Architecture,
+  config: ModelConfig,
+  weights: Weights,
+  batch: TokenBatch,
+  options: ForwardOptions
+): ForwardResult {
+  const pass = new ForwardPass(architecture, config, weights, batch, options)
+  const first = options.from?.layer ?? 0
+  const last = options.to ?? config.layers
+  let x = options.from?.hidden ?? pass.embed()
+  for (let layer = first; layer < last; layer++) {
+    x = pass.hook(`layers.${layer}.in`, x)
+    x = pass.hook(`layers.${layer}.out`, architecture.block(pass, layer, x))
+  }
+  const logits = options.logitsAt === undefined ? undefined : pass.head(x)
+  return {
+    hidden: x,
+    captured: pass.captured,
+    ...(logits === undefined ? {} : { logits }),
+    ...(options.keepCache === true ? { cache: pass.cache() } : {})
+  }
+}
+
+class ForwardPass implements Pass {
+  readonly captured: Record<string, tf.Tensor3D> = {}
+  readonly #edits: RowEdits
+  readonly #capture: ReadonlySet<string>
+  readonly #keys = new Map<number, tf.Tensor4D>()
+  readonly #values = new Map<number, tf.Tensor4D>()
+  /** Position of every token, `[batch · seq]`. */
+  readonly #positions: Int32Array
+  readonly #rotary: { cos: tf.Tensor3D; sin: tf.Tensor3D } | undefined
+  readonly #keyMask: tf.Tensor2D | undefined
+
+  constructor(
+    readonly architecture: Architecture,
+    readonly config: ModelConfig,
+    readonly weights: Weights,
+    readonly batch: TokenBatch,
+    readonly options: ForwardOptions
+  ) {
+    this.#capture = new Set(options.capture)
+    this.#edits = new RowEdits(options.edits, batch.batch)
+    this.#positions = positionsOf(batch, options.past)
+    const end = Math.max(0, ...this.#positions)
+    if (end >= config.maxPositions) {
+      throw new UserError(`a text of ${end + 1} tokens is longer than the model's ${config.maxPositions} positions`)
+    }
+    this.#rotary = config.rotaryDim > 0 ? rotaryTables(config, this.#positions, batch) : undefined
+    this.#keyMask = options.past === undefined ? undefined : keyMask(batch, options.past)
+  }
+
+  embed(): tf.Tensor3D {
+    const { batch, seq, ids } = this.batch
+    const embedded = tf.gather(this.#weight('embed.weight'), tf.tensor1d(ids, 'int32'))
+    const learnt = this.#find('positions.weight')
+    const x = learnt === undefined ? embedded : embedded.add(tf.gather(learnt, tf.tensor1d(this.#positions, 'int32')))
+    return this.hook('embed', x.reshape([batch, seq, this.config.dim]))
+  }
+
+  linear(site: string, input: tf.Tensor3D): tf.Tensor3D {
+    const x = this.hook(`${site}:in`, input)
+    const { weight, bias } = this.#edits.dense(
+      site,
+      this.#weight(`${site}.weight`) as tf.Tensor2D,
+      this.#find(`${site}.bias`) as tf.Tensor1D
+    )
+    return this.hook(site, this.#edits.lowRank(site, x, linear(x, weight, bias)))
+  }
+
+  norm(name: string, x: tf.Tensor3D): tf.Tensor3D {
+    return this.#norm(name, x)
+  }
+
+  #norm<T extends tf.Tensor>(name: string, x: T): T {
+    const gain = this.#weight(`${name}.weight`) as tf.Tensor1D
+    const bias = this.#find(`${name}.bias`) as tf.Tensor1D | undefined
+    const { normEps } = this.config
+    return bias === undefined ? rmsNorm(x, gain, normEps) : layerNorm(x, gain, bias, normEps)
+  }
+
+  attention(layer: number, x: tf.Tensor3D): tf.Tensor3D {
+    const site = `layers.${layer}.attn`
+    const { heads, kvHeads } = this.config
+    const turned = (t: tf.Tensor4D) =>
+      this.#rotary === undefined ? t : rotary(t, this.#rotary.cos, this.#rotary.sin, this.architecture.rotaryStyle)
+    const q = turned(splitHeads(this.linear(`${site}.q`, x), heads))
+    const newKeys = turned(splitHeads(this.linear(`${site}.k`, x), kvHeads))
+    const newValues = splitHeads(this.linear(`${site}.v`, x), kvHeads)
+    const before = this.options.past
+    const past = before && { keys: before.keys.get(layer), values: before.values.get(layer) }
+    const k = past?.keys === undefined ? newKeys : tf.concat([past.keys, newKeys], 2)
+    const v = past?.values === undefined ? newValues : tf.concat([past.values, newValues], 2)
+    if (this.options.keepCache === true) {
+      this.#keys.set(layer, k)
+      this.#values.set(layer, v)
+    }
+    const mixed = attention(q, k, v, this.#keyMask === undefined ? {} : { keyMask: this.#keyMask })
+    return this.linear(`${site}.out`, mergeHeads(mixed))
+  }
+
+  hook(name: string, value: tf.Tensor3D): tf.Tensor3D {
+    const replaced = this.options.replace?.[name]?.(value) ?? value
+    if (this.#capture.has(name)) this.captured[name] = replaced
+    return replaced
+  }
+
+  /** Final norm and output embedding at the asked positions only: `[positions, vocab]`. */
+  head(x: tf.Tensor3D): tf.Tensor2D {
+    const { rows, positions } = this.options.logitsAt!
+    const { batch, seq } = this.batch
+    const flat = Int32Array.from(rows, (row, i) => row * seq + positions[i]!)
+    const at = tf.gather(x.reshape([batch * seq, this.config.dim]), tf.tensor1d(flat, 'int32'))
+    const head = this.#weight(this.config.tiedHead ? 'embed.weight' : 'head.weight') as tf.Tensor2D
+    return linear(this.#norm('norm', at as tf.Tensor2D), head, this.#find('head.bias') as tf.Tensor1D)
+  }
+
+  cache(): KeyValueCache {
+    const past = (this.options.past?.past ?? 0) + this.batch.seq
+    const lengths = this.batch.lengths.map((n, row) => n + (this.options.past?.lengths[row] ?? 0))
+    return { keys: this.#keys, values: this.#values, lengths, past }
+  }
+
+  #find(name: string): tf.Tensor | undefined {
+    return this.options.weights?.[name] ?? this.weights.get(name)
+  }
+
+  #weight(name: string): tf.Tensor {
+    const weight = this.#find(name)
+    if (weight === undefined) throw new Error(`the ${this.architecture.name} architecture has no weight '${name}'`)
+    return weight
+  }
+}
+
+/** Positions count on from each row's past. */
+function positionsOf({ batch, seq }: TokenBatch, past: KeyValueCache | undefined): Int32Array {
+  const positions = new Int32Array(batch * seq)
+  for (let row = 0; row < batch; row++) {
+    const start = past?.lengths[row] ?? 0
+    for (let i = 0; i < seq; i++) positions[row * seq + i] = start + i
+  }
+  return positions
+}
+
+/** cos and sin of position · θ^(-2i/R), `[batch, seq, R/2]` (arXiv 2104.09864, eq. 15). */
+function rotaryTables(
+  config: ModelConfig,
+  positions: Int32Array,
+  { batch, seq }: TokenBatch
+): { cos: tf.Tensor3D; sin: tf.Tensor3D } {
+  const half = config.rotaryDim / 2
+  const frequencies = Float32Array.from({ length: half }, (_, i) => config.rotaryTheta ** ((-2 * i) / config.rotaryDim))
+  const cos = new Float32Array(positions.length * half)
+  const sin = new Float32Array(positions.length * half)
+  for (let p = 0; p < positions.length; p++) {
+    for (let i = 0; i < half; i++) {
+      const angle = positions[p]! * frequencies[i]!
+      cos[p * half + i] = Math.cos(angle)
+      sin[p * half + i] = Math.sin(angle)
+    }
+  }
+  return { cos: tf.tensor3d(cos, [batch, seq, half]), sin: tf.tensor3d(sin, [batch, seq, half]) }
+}
+
+/** `[batch, past + seq]`: the past is padded on the left; causality hides the padding on the right. */
+function keyMask({ batch, seq }: TokenBatch, { past, lengths }: KeyValueCache): tf.Tensor2D {
+  const mask = new Float32Array(batch * (past + seq)).fill(1)
+  for (let row = 0; row < batch; row++) mask.fill(0, row * (past + seq), row * (past + seq) + past - lengths[row]!)
+  return tf.tensor2d(mask, [batch, past + seq])
+}

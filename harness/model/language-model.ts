@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as tf from '@tensorflow/tfjs'
+import { UserError } from '../errors'
+import { type Architecture, architectureOf, type WeightSource } from './architectures'
+import { forward } from './forward'
+import { resolveModel } from './registry'
+import { readCheckpointIndex, readTensor, type TensorIndex } from './safetensors'
+import { loadTokenizer } from './tokenizer'
+import type { ForwardOptions, ForwardResult, LanguageModel, ModelConfig, TokenBatch, Tokenizer } from './types'
+
+/**
+ * Opens a model by the name of an embedded one, a folder in Hugging Face layout, or a Hugging Face id whose files are in
+ * the hub's cache. Select a backend first (`useBackend`).
+ * @throws UserError that says what is missing and how to get it.
+ */
+export async function openModel(name: string): Promise<LanguageModel> {
+  const dir = resolveModel(name)
+  const { architecture, config } = readModelConfig(dir)
+  const tokenizer = loadTokenizer(dir)
+  const index = readCheckpointIndex(dir)
+  if (index === undefined) {
+    throw new UserError('the folder has no weights: neither model.safetensors nor model.safetensors.index.json', {
+      place: dir,
+      hint: 'convert the checkpoint with transformers: AutoModelForCausalLM.from_pretrained(NAME).save_pretrained(DIR)'
+    })
+  }
+  const tensors = loadWeights(dir, architecture, config, index)
+  return new OpenModel(name, architecture, config, tokenizer, tensors)
+}
+
+/** config.json of a checkpoint folder. */
+export function readModelConfig(dir: string): { architecture: Architecture; config: ModelConfig } {
+  const file = join(dir, 'config.json')
+  if (!existsSync(file)) {
+    throw new UserError('config.json is missing', {
+      place: dir,
+      hint: 'a model folder holds config.json, tokenizer.json and model.safetensors'
+    })
+  }
+  let json: Record<string, unknown>
+  try {
+    json = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
+  } catch (error) {
+    throw new UserError(`not JSON: ${(error as Error).message}`, { place: file })
+  }
+  const architecture = architectureOf(json.model_type, file)
+  return { architecture, config: architecture.config(json) }
+}
+
+function loadWeights(
+  dir: string,
+  architecture: Architecture,
+  config: ModelConfig,
+  index: TensorIndex
+): Map<string, tf.Tensor> {
+  const tensors = new Map<string, tf.Tensor>()
+  // A fused tensor is read once though several weights come out of it.
+  const fused = new Map<string, Float32Array>()
+  for (const [name, source] of Object.entries(architecture.weights(config))) {
+    // Checkpoints saved from the bare model lack the class's prefix.
+    const entry = index.get(source.hf) ?? index.get(source.hf.replace(/^(transformer|model)\./, ''))
+    if (entry === undefined) {
+      if (source.optional === true) continue
+      throw new UserError(`the checkpoint lacks the tensor '${source.hf}'`, {
+        place: dir,
+        hint: `expected of a ${architecture.name} checkpoint`
+      })
+    }
+    const expected = storedShape(source)
+    if (entry.shape.join() !== expected.join()) {
+      throw new UserError(`tensor '${source.hf}' has the shape [${entry.shape}], config.json implies [${expected}]`, {
+        place: entry.file
+      })
+    }
+    const data = fused.get(source.hf) ?? readTensor(source.hf, entry)
+    if (source.rows !== undefined) fused.set(source.hf, data)
+    tensors.set(name, tf.keep(tf.tensor(ourLayout(data, source), [...source.shape], 'float32')))
+  }
+  return tensors
+}
+
+/** Shape in the checkpoint. */
+export function storedShape({ shape, transposed, rows }: WeightSource): number[] {
+  const [first = 1, ...rest] = shape
+  const whole = [rows?.of ?? first, ...rest]
+  return transposed === true ? whole.reverse() : whole
+}
+
+/** Checkpoint layout -> `[out, in]`. */
+function ourLayout(data: Float32Array, { shape, transposed, rows }: WeightSource): Float32Array {
+  const [n = 1, width = 1] = shape
+  const start = rows?.start ?? 0
+  if (transposed !== true) return rows === undefined ? data : data.slice(start * width, (start + n) * width)
+  const stride = rows?.of ?? n
+  const out = new Float32Array(n * width)
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < width; j++) out[i * width + j] = data[j * stride + start + i]!
+  }
+  return out
+}
+
+class OpenModel implements LanguageModel {
+  readonly hash: string
+  readonly #architecture: Architecture
+  readonly #tensors: Map<string, tf.Tensor>
+
+  constructor(
+    readonly name: string,
+    architecture: Architecture,
+    readonly config: ModelConfig,
+    readonly tokenizer: Tokenizer & { readonly hash: string },
+    tensors: Map<string, tf.Tensor>
+  ) {
+    this.#architecture = architecture
+    this.#tensors = tensors
+    this.hash = createHash('sha256')
+      .update(JSON.stringify(config))
+      .update(tokenizer.hash)
+      .update(this.weightsHash())
+      .digest('hex')
+  }
+
+  weightsHash(): string {
+    const hash = createHash('sha256')
+    for (const name of this.weightNames()) {
+      const data = this.weight(name).dataSync()
+      hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    }
+    return hash.digest('hex')
+  }
+
+  weight(name: string): tf.Tensor {
+    const tensor = this.#tensors.get(name)
+    if (tensor === undefined) throw new UserError(`the model ${this.name} has no weight '${name}'`)
+    return tensor
+  }
+
+  weightNames(): readonly string[] {
+    return [...this.#tensors.keys()].sort()
+  }
+
+  forward(batch: TokenBatch, options: ForwardOptions = {}): ForwardResult {
+    let result!: ForwardResult
+    // tidy keeps what it returns, so the tensors of the result are handed out as a list.
+    tf.tidy(() => {
+      result = forward(this.#architecture, this.config, this.#tensors, batch, options)
+      const { hidden, logits, captured, cache } = result
+      return [
+        hidden,
+        ...(logits === undefined ? [] : [logits]),
+        ...Object.values(captured),
+        ...(cache ? [...cache.keys.values(), ...cache.values.values()] : [])
+      ]
+    })
+    return result
+  }
+
+  forwardFlops(
+    tokens: number,
+    {
+      from = 0,
+      to = this.config.layers,
+      logits = 0,
+      context = 0
+    }: { from?: number; to?: number; logits?: number; context?: number } = {}
+  ): number {
+    const { dim, heads, kvHeads, headDim, ffDim, vocab } = this.config
+    const mlp = (this.#tensors.has('layers.0.mlp.gate.weight') ? 3 : 2) * dim * ffDim
+    const projections = dim * headDim * (2 * heads + 2 * kvHeads)
+    const mixing = 2 * heads * headDim * context
+    return 2 * (tokens * (to - from) * (mlp + projections + mixing) + logits * dim * vocab)
+  }
+
+  dispose(): void {
+    for (const tensor of this.#tensors.values()) tensor.dispose()
+    this.#tensors.clear()
+  }
+}

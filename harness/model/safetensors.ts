@@ -1,0 +1,236 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  writeSync
+} from 'node:fs'
+import { join } from 'node:path'
+import { UserError } from '../errors'
+import { bfloatToFloat, floatToHalf, halfToFloat } from './half'
+
+/** Bytes an element takes, by the format's name for the type. */
+const ELEMENT_BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const
+type Dtype = keyof typeof ELEMENT_BYTES
+const FLOATS: ReadonlySet<Dtype> = new Set(['F64', 'F32', 'F16', 'BF16'])
+const MAX_HEADER_BYTES = 100e6
+
+export interface TensorEntry {
+  readonly file: string
+  readonly dtype: Dtype
+  readonly shape: readonly number[]
+  /** First byte in the file, and how many. */
+  readonly offset: number
+  readonly bytes: number
+}
+
+/** What a checkpoint holds, by tensor name; nothing is read but the headers. */
+export type TensorIndex = ReadonlyMap<string, TensorEntry>
+
+/**
+ * Reads and checks the header of one safetensors file (https://github.com/huggingface/safetensors#format):
+ * u64 header length, JSON header, then the tensors without gaps or overlaps.
+ * @throws UserError that names the file and the tensor.
+ */
+export function readSafetensorsHeader(file: string): {
+  tensors: Map<string, TensorEntry>
+  metadata: Record<string, string>
+} {
+  const bad = (message: string, hint = 'download the file again; it is incomplete or not a safetensors file') =>
+    new UserError(message, { place: file, hint })
+  const size = statSync(file).size
+  if (size < 8) throw bad(`not a safetensors file: ${size} bytes, shorter than the 8-byte header length`)
+  const fd = openSync(file, 'r')
+  try {
+    const start = readExactly(fd, 0, 8)
+    const headerBytes = Number(start.readBigUInt64LE())
+    if (headerBytes > MAX_HEADER_BYTES)
+      throw bad(`the header claims ${headerBytes} bytes, more than the ${MAX_HEADER_BYTES} allowed`)
+    if (8 + headerBytes > size) throw bad(`the header claims ${headerBytes} bytes but the file has only ${size}`)
+    const header = parseHeader(readExactly(fd, 8, headerBytes).toString('utf8'), bad)
+    const { __metadata__: metadata, ...rest } = header
+    const tensors = new Map<string, TensorEntry>()
+    for (const [name, value] of Object.entries(rest))
+      tensors.set(name, checkEntry(file, name, value, 8 + headerBytes, size, bad))
+    checkLayout(tensors, 8 + headerBytes, size, bad)
+    return { tensors, metadata: (metadata ?? {}) as Record<string, string> }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+type Bad = (message: string, hint?: string) => UserError
+
+function parseHeader(text: string, bad: Bad): Record<string, unknown> {
+  let header: unknown
+  try {
+    header = JSON.parse(text)
+  } catch (error) {
+    throw bad(`the header is not JSON: ${(error as Error).message}`)
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    throw bad('the header is not a JSON object')
+  return header as Record<string, unknown>
+}
+
+function checkEntry(
+  file: string,
+  name: string,
+  value: unknown,
+  dataStart: number,
+  size: number,
+  bad: Bad
+): TensorEntry {
+  const {
+    dtype,
+    shape,
+    data_offsets: offsets
+  } = (value ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown }
+  if (typeof dtype !== 'string' || !(dtype in ELEMENT_BYTES)) {
+    throw bad(
+      `tensor '${name}' has the type ${JSON.stringify(dtype)}; known are ${Object.keys(ELEMENT_BYTES).join(', ')}`
+    )
+  }
+  const whole = (list: unknown): list is number[] =>
+    Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0)
+  if (!whole(shape)) throw bad(`tensor '${name}' has no valid shape`)
+  if (!whole(offsets) || offsets.length !== 2) throw bad(`tensor '${name}' has no valid data_offsets`)
+  const [begin, end] = offsets as [number, number]
+  const expected = shape.reduce((a, b) => a * b, 1) * ELEMENT_BYTES[dtype as Dtype]
+  if (end - begin !== expected) {
+    throw bad(
+      `tensor '${name}' (${dtype} [${shape.join(', ')}]) needs ${expected} bytes, the header gives it ${end - begin}`
+    )
+  }
+  if (dataStart + end > size) {
+    throw bad(`the file is cut short: tensor '${name}' ends at byte ${dataStart + end}, the file at ${size}`)
+  }
+  return { file, dtype: dtype as Dtype, shape, offset: dataStart + begin, bytes: expected }
+}
+
+function checkLayout(tensors: ReadonlyMap<string, TensorEntry>, dataStart: number, size: number, bad: Bad): void {
+  let at = dataStart
+  for (const [name, entry] of [...tensors].sort((a, b) => a[1].offset - b[1].offset || a[1].bytes - b[1].bytes)) {
+    if (entry.offset !== at)
+      throw bad(`tensor '${name}' ${entry.offset < at ? 'overlaps the one before it' : 'leaves a gap before it'}`)
+    at += entry.bytes
+  }
+  if (at !== size) throw bad(`the file has ${size - at} bytes that belong to no tensor`)
+}
+
+/** Reads a tensor as float32. */
+export function readTensor(name: string, entry: TensorEntry): Float32Array {
+  if (!FLOATS.has(entry.dtype))
+    throw new UserError(`tensor '${name}' has the type ${entry.dtype}, a float is needed`, { place: entry.file })
+  const fd = openSync(entry.file, 'r')
+  try {
+    const data = readExactly(fd, entry.offset, entry.bytes)
+    const buffer = data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength) as ArrayBuffer
+    if (entry.dtype === 'F32') return new Float32Array(buffer)
+    if (entry.dtype === 'F64') return Float32Array.from(new Float64Array(buffer))
+    return entry.dtype === 'F16' ? halfToFloat(new Uint16Array(buffer)) : bfloatToFloat(new Uint16Array(buffer))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function readExactly(fd: number, offset: number, bytes: number): Buffer {
+  // Not pooled, so that the typed array over it is aligned.
+  const data = Buffer.from(new ArrayBuffer(bytes))
+  // One read call moves at most 2 GiB.
+  for (let done = 0; done < bytes; ) {
+    const got = readSync(fd, data, done, Math.min(bytes - done, 2 ** 30), offset + done)
+    if (got === 0) throw new UserError('the file ended while it was read')
+    done += got
+  }
+  return data
+}
+
+/**
+ * The tensors of a checkpoint folder: one `model.safetensors`, or the shards that `model.safetensors.index.json` names.
+ * Undefined when the folder has neither.
+ */
+export function readCheckpointIndex(dir: string): TensorIndex | undefined {
+  const single = join(dir, 'model.safetensors')
+  if (existsSync(single)) return readSafetensorsHeader(single).tensors
+  const indexFile = join(dir, 'model.safetensors.index.json')
+  if (!existsSync(indexFile)) return undefined
+  const map = readWeightMap(indexFile)
+  const all = new Map<string, TensorEntry>()
+  for (const shard of new Set(Object.values(map))) {
+    const file = join(dir, shard)
+    if (!existsSync(file)) {
+      throw new UserError(`a shard of the checkpoint is missing: ${shard}`, {
+        place: indexFile,
+        hint: 'download the whole checkpoint again'
+      })
+    }
+    for (const [name, entry] of readSafetensorsHeader(file).tensors) {
+      if (all.has(name)) throw new UserError(`tensor '${name}' is in more than one shard`, { place: indexFile })
+      all.set(name, entry)
+    }
+  }
+  for (const name of Object.keys(map)) {
+    if (!all.has(name)) throw new UserError(`tensor '${name}' is not in its shard ${map[name]}`, { place: indexFile })
+  }
+  return all
+}
+
+function readWeightMap(file: string): Record<string, string> {
+  try {
+    const { weight_map: map } = JSON.parse(readFileSync(file, 'utf8')) as { weight_map?: unknown }
+    if (
+      typeof map === 'object' &&
+      map !== null &&
+      Object.values(map).every((v) => typeof v === 'string' && !v.includes('/'))
+    ) {
+      return map as Record<string, string>
+    }
+  } catch (error) {
+    throw new UserError(`not JSON: ${(error as Error).message}`, { place: file })
+  }
+  throw new UserError('no valid weight_map in the index of the shards', { place: file })
+}
+
+export interface TensorToWrite {
+  readonly shape: readonly number[]
+  readonly data: Float32Array
+}
+
+/** Writes a safetensors file atomically (temporary file, then rename). */
+export function writeSafetensors(
+  file: string,
+  tensors: ReadonlyMap<string, TensorToWrite>,
+  { dtype = 'F32', metadata = {} }: { dtype?: 'F32' | 'F16'; metadata?: Readonly<Record<string, string>> } = {}
+): void {
+  const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } }
+  let at = 0
+  for (const [name, { shape, data }] of tensors) {
+    const bytes = data.length * ELEMENT_BYTES[dtype]
+    header[name] = { dtype, shape, data_offsets: [at, at + bytes] }
+    at += bytes
+  }
+  const json = Buffer.from(JSON.stringify(header))
+  // The data must start at a multiple of 8, as the reference implementation writes it.
+  const padded = Buffer.concat([json, Buffer.alloc((8 - (json.length % 8)) % 8, ' ')])
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(padded.length))
+  const temporary = `${file}.tmp`
+  const fd = openSync(temporary, 'w')
+  try {
+    writeSync(fd, length)
+    writeSync(fd, padded)
+    for (const { data } of tensors.values()) {
+      const stored = dtype === 'F16' ? floatToHalf(data) : data
+      writeSync(fd, new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength))
+    }
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  renameSync(temporary, file)
+}
