@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Edit, EditRequest } from '../harness/edit/types'
-import type { LanguageModel } from '../harness/model/types'
+import type { LanguageModel, ModelConfig } from '../harness/model/types'
 
 export type MethodFamily =
   | 'fine-tuning'
@@ -8,6 +8,13 @@ export type MethodFamily =
   | 'additional-parameters'
   | 'meta-learning'
   | 'locate-then-edit'
+
+/** Documents for statistics over a model's activations. */
+export interface Corpus {
+  /** Names the content: part of the key of everything computed from it. */
+  readonly id: string
+  documents(): Iterable<string>
+}
 
 /** What a method may use besides the model: no hidden globals. */
 export interface EditContext {
@@ -17,8 +24,8 @@ export interface EditContext {
   readonly log: (message: string, details?: Readonly<Record<string, unknown>>) => void
   /** Called after every edit of a batch of groups, for progress. */
   readonly onEdit?: (group: number) => void
-  /** Path of a text corpus for second moments (one document a line, or plain text), when the config names one. */
-  readonly corpus?: string
+  /** Text for second moments, when the config names one or the model comes with one. */
+  readonly corpus?: Corpus
 }
 
 export interface EditingMethod<Schema extends z.ZodType = z.ZodType> {
@@ -31,6 +38,8 @@ export interface EditingMethod<Schema extends z.ZodType = z.ZodType> {
   /** The book's efficiency column: can one edit hold many facts at once? */
   readonly supportsBatch: boolean
   readonly hyperparameters: Schema
+  /** Published or measured values for a model, which the config overrides. */
+  defaults?(model: ModelConfig): Readonly<Partial<z.input<Schema>>>
   /**
    * Work shared by all edits of a run (second moments, context templates), timed apart as setup.
    * What it computes is cached by (model hash, content), on disk where it is costly.

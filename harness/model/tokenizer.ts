@@ -93,7 +93,10 @@ export function lastSubjectToken(tokenizer: Tokenizer, text: string, subject: st
     throw new UserError(`the subject '${subject}' does not occur in the prompt '${text}'`)
   const end = start + subject.length
   const ids = tokenizer.encode(text)
-  // Tokens that end inside a character decode to a replacement sign, so the text before the seam is measured in bytes of whole text.
+  // Usually the tokens up to the end of the subject are those of the text cut there.
+  const before = tokenizer.encode(text.slice(0, end))
+  if (before.every((id, i) => id === ids[i])) return before.length - 1
+  // Tokens that end inside a character decode to a replacement sign, so they cannot reach the end of the subject.
   for (let i = 0; i < ids.length; i++) {
     const piece = tokenizer.decode(ids.slice(0, i + 1))
     if (!piece.endsWith('\ufffd') && piece.length >= end) return i

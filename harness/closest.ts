@@ -1,0 +1,8 @@
+import { closest, distance } from 'fastest-levenshtein'
+
+/** `, did you mean 'rome'?` when one of the names is near, otherwise nothing. */
+export function closestTo(name: string, names: readonly string[]): string {
+  if (names.length === 0) return ''
+  const best = closest(name, names)
+  return distance(name, best) <= Math.max(2, Math.ceil(name.length / 3)) ? `, did you mean '${best}'?` : ''
+}

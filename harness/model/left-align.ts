@@ -1,0 +1,27 @@
+import * as tf from '@tensorflow/tfjs'
+import type { KeyValueCache } from './types'
+
+/**
+ * Keys and values of a batch that was padded on the right -> padded on the left, as a past must be.
+ * `lengths[row]` of the cached positions are real. The given cache stays as it is.
+ */
+export function leftAlign(cache: KeyValueCache, lengths: readonly number[]): KeyValueCache {
+  const past = Math.max(0, ...lengths)
+  const shift = (t: tf.Tensor4D): tf.Tensor4D => {
+    const [batch, heads, seq, headDim] = t.shape
+    const source = t.dataSync() as Float32Array
+    const out = new Float32Array(batch * heads * past * headDim)
+    for (let row = 0; row < batch; row++) {
+      const n = lengths[row]!
+      for (let head = 0; head < heads; head++) {
+        const from = (row * heads + head) * seq * headDim
+        const to = ((row * heads + head) * past + past - n) * headDim
+        out.set(source.subarray(from, from + n * headDim), to)
+      }
+    }
+    return tf.tensor4d(out, [batch, heads, past, headDim])
+  }
+  const shifted = (tensors: ReadonlyMap<number, tf.Tensor4D>) =>
+    new Map([...tensors].map(([layer, t]) => [layer, shift(t)]))
+  return { keys: shifted(cache.keys), values: shifted(cache.values), lengths, past }
+}

@@ -1,0 +1,1 @@
+export { ftL } from './ft'

@@ -1,0 +1,19 @@
+import { closestTo } from '../harness/closest'
+import { UserError } from '../harness/errors'
+import { ftL } from './ft'
+import { rome } from './rome'
+import type { EditingMethod } from './types'
+
+/** Every method; a new one is a folder and a line here. */
+export const METHODS: readonly EditingMethod[] = [ftL, rome] as unknown as readonly EditingMethod[]
+
+/** @throws UserError with the closest name when there is no such method */
+export function findMethod(name: string, place?: string): EditingMethod {
+  const found = METHODS.find((m) => m.name === name)
+  if (found !== undefined) return found
+  const names = METHODS.map((m) => m.name)
+  throw new UserError(`unknown method '${name}'${closestTo(name, names)}`, {
+    ...(place === undefined ? {} : { place }),
+    hint: `methods: ${names.join(', ')}`
+  })
+}

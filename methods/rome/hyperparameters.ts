@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import type { ModelConfig } from '../../harness/model/types'
+
+/** Names as in the hparams files of kmeng01/rome, where it has them. */
+export const romeHyperparameters = z.strictObject({
+  layer: z.number().int().min(0).describe('Block whose W_proj is edited'),
+  key: z
+    .enum(['mean', 'original', 'prompt'])
+    .default('mean')
+    .describe(
+      "Key of the update: 'mean' over the context templates everywhere (r-ROME), 'original' (mean for u, prompt for the rest), 'prompt' everywhere (p-ROME)"
+    ),
+  v_num_grad_steps: z.number().int().min(1).default(20).describe('Steps of the value optimisation'),
+  v_lr: z.number().positive().default(0.5).describe('Learning rate of Adam for the value'),
+  v_weight_decay: z.number().min(0).default(0.5).describe('Weight of the norm of the value change'),
+  clamp_norm_factor: z
+    .number()
+    .positive()
+    .default(4)
+    .describe('Longest value change, in norms of the value before the edit'),
+  kl_factor: z.number().min(0).default(0.0625).describe('Weight of the drift of what the model says about the subject'),
+  stop_loss: z.number().min(0).default(0.05).describe('The optimisation ends below this loss'),
+  mom2_adjustment: z
+    .boolean()
+    .default(true)
+    .describe('Use the second moment of the keys; false takes it as the identity'),
+  mom2_n_tokens: z.number().int().min(1).default(100_000).describe('Tokens the second moment averages over'),
+  mom2_ridge: z.number().min(0).default(0).describe("Added to the second moment's diagonal, as a share of its mean"),
+  context_template_length_params: z
+    .array(z.tuple([z.number().int().min(2), z.number().int().min(0)]))
+    .default([
+      [5, 10],
+      [10, 10]
+    ])
+    .describe('Generated context templates: [length in tokens, how many]'),
+  context_templates: z
+    .array(z.string().refine((t) => t.split('{}').length === 2, "must hold '{}' once"))
+    .min(1)
+    .optional()
+    .describe("Context templates to use instead of generated ones; the first should be '{}'")
+})
+
+export type RomeHyperparameters = z.output<typeof romeHyperparameters>
+
+/** Layers of kmeng01/rome (GPT-2, GPT-J) and EasyEdit (Llama); the embedded models' by benchmarks/rome-layers.ts. */
+export function romeDefaults(model: ModelConfig): Readonly<Partial<z.input<typeof romeHyperparameters>>> {
+  switch (`${model.architecture} ${model.layers}x${model.dim}`) {
+    case 'gpt2 24x1024':
+      return { layer: 8, clamp_norm_factor: 3 }
+    case 'gpt2 36x1280':
+      return { layer: 12 }
+    case 'gpt2 48x1600':
+      return { layer: 17 }
+    case 'gptj 28x4096':
+      return { layer: 5 }
+    case 'llama 32x4096':
+      return { layer: 5, v_num_grad_steps: 25, v_weight_decay: 1e-3 }
+    default:
+      return { layer: Math.floor(model.layers / 5) }
+  }
+}

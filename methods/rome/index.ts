@@ -1,0 +1,1 @@
+export { rome } from './rome'

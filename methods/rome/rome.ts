@@ -1,0 +1,132 @@
+import type { Edit, EditRequest } from '../../harness/edit/types'
+import { UserError } from '../../harness/errors'
+import { batchesByLength, type LanguageModel } from '../../harness/model'
+import { matmulFlops } from '../../harness/tensor'
+import { type Cholesky, dot, meanVector, norm } from '../../harness/tensor/linalg'
+import { secondMoment } from '../second-moment'
+import type { EditContext, EditingMethod } from '../types'
+import { type RomeHyperparameters, romeDefaults, romeHyperparameters } from './hyperparameters'
+import { type OptimisedValue, optimiseValues, type SubjectStates, subjectStates } from './optimise'
+import { type Row, rowsOf } from './rows'
+import { contextTemplates } from './templates'
+
+/** Padded tokens of the facts that are optimised together. */
+const TOKENS_TOGETHER = 2048
+
+export const rome: EditingMethod<typeof romeHyperparameters> = {
+  name: 'rome',
+  title: 'ROME',
+  family: 'locate-then-edit',
+  source: 'Meng et al. 2022, arXiv 2202.05262; key of r-ROME: Gupta et al. 2024, arXiv 2403.07175',
+  supportsBatch: false,
+  hyperparameters: romeHyperparameters,
+  defaults: romeDefaults,
+
+  async prepare(model, h, context) {
+    checkLayer(model, h)
+    contextTemplates(model, h, context.seed)
+    moment(model, h, context)
+  },
+
+  async edit(model, groups, h, context) {
+    checkLayer(model, h)
+    const templates = contextTemplates(model, h, context.seed)
+    const factor = moment(model, h, context)
+    const rows = groups.map((group) => rowsOf(model.tokenizer, templates, only(group), 0))
+    const sizes = rows.map((r) => r.length * Math.max(...r.map((row) => row.ids.length)))
+    const edits = new Array<Edit>(groups.length)
+    for (const batch of batchesByLength(sizes, TOKENS_TOGETHER)) {
+      const flopsBefore = matmulFlops()
+      const together = batch.flatMap((group, fact) => rows[group]!.map((row) => ({ ...row, fact })))
+      const states = subjectStates(model, together, h.layer)
+      const first = batch.map((_, fact) => together.findIndex((row) => row.fact === fact))
+      const initial = first.map((row) => states.values[row]!)
+      const values = optimiseValues(model, together, states, initial, h)
+      const flops = (matmulFlops() - flopsBefore) / batch.length
+      for (const [fact, group] of batch.entries()) {
+        edits[group] = rankOne(groups[group]!, together, states, fact, values[fact]!, h, factor, flops)
+        context.onEdit?.(group)
+      }
+    }
+    return edits
+  }
+}
+
+function checkLayer(model: LanguageModel, { layer }: RomeHyperparameters): void {
+  if (layer >= model.config.layers) {
+    throw new UserError(`there is no block ${layer} in ${model.name}`, {
+      place: 'layer',
+      hint: `its blocks are 0 to ${model.config.layers - 1}`
+    })
+  }
+}
+
+function moment(model: LanguageModel, h: RomeHyperparameters, context: EditContext): Cholesky | undefined {
+  if (!h.mom2_adjustment) return undefined
+  const options = { tokens: h.mom2_n_tokens, ridge: h.mom2_ridge }
+  return secondMoment(model, `layers.${h.layer}.mlp.proj`, options, context)
+}
+
+function only(group: readonly EditRequest[]): EditRequest {
+  if (group.length === 1) return group[0]!
+  throw new UserError(`ROME writes one fact an edit, it was given ${group.length}`, {
+    hint: 'edit the facts one by one, or use a method that supports batches'
+  })
+}
+
+/**
+ * The rank-one update Λ(C⁻¹k*)ᵀ that makes the key give the new value and changes W_proj least in the metric of C
+ * (Meng et al. 2022, eq. 2): `W += right·leftᵀ` with left = C⁻¹k*, normalised, and right = (v* - Wk) / (k·left).
+ */
+function rankOne(
+  requests: readonly EditRequest[],
+  rows: readonly Row[],
+  states: SubjectStates,
+  fact: number,
+  value: OptimisedValue,
+  h: RomeHyperparameters,
+  factor: Cholesky | undefined,
+  flops: number
+): Edit {
+  const contexts = rows.flatMap((row, i) => (row.fact === fact && row.labels.length > 0 ? [i] : []))
+  const [prompt] = contexts as [number, ...number[]]
+  const meanKey = meanVector(contexts.map((i) => states.keys[i]!))
+  const promptKey = Float64Array.from(states.keys[prompt]!)
+  const direction = h.key === 'prompt' ? promptKey : meanKey
+  const solved = factor?.solve(direction) ?? direction
+  const length = norm(solved)
+  const left = solved.map((x) => x / length)
+  // Where the update takes effect, and what W_proj gives there now.
+  const key = h.key === 'mean' ? meanKey : promptKey
+  const output = h.key === 'mean' ? meanVector(contexts.map((i) => states.values[i]!)) : states.values[prompt]!
+  const reach = dot(key, left)
+  const before = states.values[prompt]!
+  const right = Float32Array.from(value.delta, (d, i) => (before[i]! + d - output[i]!) / reach)
+  const part = {
+    kind: 'low-rank' as const,
+    site: `layers.${h.layer}.mlp.proj`,
+    rank: 1,
+    out: right.length,
+    in: left.length,
+    u: right,
+    v: Float32Array.from(left)
+  }
+  return {
+    method: 'rome',
+    requests,
+    parts: [part],
+    diagnostics: {
+      lossCurve: value.losses,
+      flops,
+      values: {
+        nll: value.nll,
+        kl: value.kl,
+        deltaNorm: norm(value.delta),
+        valueNorm: norm(before),
+        keyNorm: norm(key),
+        reach,
+        updateNorm: norm(right)
+      }
+    }
+  }
+}

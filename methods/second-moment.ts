@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import * as tf from '@tensorflow/tfjs'
+import { UserError } from '../harness/errors'
+import {
+  batchesByLength,
+  encodePrompt,
+  type LanguageModel,
+  padBatch,
+  readSafetensorsHeader,
+  readTensor,
+  writeSafetensors
+} from '../harness/model'
+import { addMatmulFlops } from '../harness/tensor/flops'
+import { Cholesky } from '../harness/tensor/linalg'
+import type { EditContext } from './types'
+
+export interface SecondMomentOptions {
+  /** Tokens to average over: a few times the key's length is enough (arXiv 2506.04226). */
+  readonly tokens: number
+  /** Added to the diagonal, as a share of its mean. */
+  readonly ridge: number
+}
+
+/** Factored C = E[k·kᵀ] by what it was made from, for the life of the process. */
+const factors = new Map<string, Cholesky>()
+
+/**
+ * The uncentred second moment C = E[k·kᵀ] of the keys of a linear site, `[in, in]`, over the tokens of a corpus
+ * (Meng et al. 2022, eq. 2), factored. Cached in memory, and C itself on disk under the hash of everything it depends on.
+ * @throws UserError when there is no corpus, or too little of it
+ */
+export function secondMoment(
+  model: LanguageModel,
+  site: string,
+  options: SecondMomentOptions,
+  context: EditContext
+): Cholesky {
+  const { corpus } = context
+  if (corpus === undefined) {
+    throw new UserError(`the second moment of ${site} needs a text corpus, and ${model.name} comes with none`, {
+      place: 'mom2_adjustment',
+      hint: "name one in the config (corpus: FILE, a document a line), or set 'mom2_adjustment: false' as EasyEdit does"
+    })
+  }
+  const key = createHash('sha256')
+    .update(JSON.stringify(['second-moment', model.hash, site, corpus.id, options.tokens]))
+    .digest('hex')
+  const factorKey = `${key} ${options.ridge}`
+  const known = factors.get(factorKey)
+  if (known !== undefined) return known
+  const n = model.config.ffDim
+  const file = join(context.cacheDir, 'second-moments', `${key}.safetensors`)
+  const matrix = readCached(file) ?? compute(model, site, n, options.tokens, corpus.documents(), file, context)
+  const factor = factorise(matrix, n, options.ridge)
+  factors.set(factorKey, factor)
+  return factor
+}
+
+function factorise(matrix: Float32Array, n: number, ridge: number): Cholesky {
+  let trace = 0
+  for (let i = 0; i < n; i++) trace += matrix[i * n + i]!
+  const regular = Float64Array.from(matrix)
+  for (let i = 0; i < n; i++) regular[i * n + i] = regular[i * n + i]! + (ridge * trace) / n
+  try {
+    return new Cholesky(regular, n)
+  } catch (error) {
+    throw new UserError(`the second moment cannot be inverted: ${(error as Error).message}`, {
+      place: 'mom2_n_tokens',
+      hint: 'average over more tokens, or raise mom2_ridge (1e-6 is usual)'
+    })
+  }
+}
+
+function readCached(file: string): Float32Array | undefined {
+  if (!existsSync(file)) return undefined
+  return readTensor('C', readSafetensorsHeader(file).tensors.get('C')!)
+}
+
+function compute(
+  model: LanguageModel,
+  site: string,
+  n: number,
+  wanted: number,
+  documents: Iterable<string>,
+  file: string,
+  context: EditContext
+): Float32Array {
+  const start = performance.now()
+  const rows: number[][] = []
+  let tokens = 0
+  for (const text of documents) {
+    const row = encodePrompt(model.tokenizer, text).slice(0, Math.min(model.config.maxPositions, wanted - tokens))
+    if (row.length === 0) continue
+    rows.push(row)
+    tokens += row.length
+    if (tokens >= wanted) break
+  }
+  if (tokens < n) {
+    throw new UserError(`the corpus has ${tokens} tokens, fewer than the ${n} dimensions of a key`, { place: 'corpus' })
+  }
+  const sum = new Float64Array(n * n)
+  for (const batch of batchesByLength(rows.map((r) => r.length))) {
+    const partial = tf.tidy(() =>
+      keyProducts(
+        model,
+        site,
+        batch.map((i) => rows[i]!)
+      ).dataSync()
+    )
+    for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + partial[i]!
+  }
+  const matrix = Float32Array.from(sum, (value) => value / tokens)
+  mkdirSync(join(file, '..'), { recursive: true })
+  // Another process may be writing the same: each writes its own, and the last rename wins with equal content.
+  const own = `${file}.${process.pid}`
+  writeSafetensors(own, new Map([['C', { shape: [n, n], data: matrix }]]))
+  renameSync(own, file)
+  context.log(`second moment of ${site} over ${tokens} tokens`, { ms: performance.now() - start })
+  return matrix
+}
+
+/** Σ k·kᵀ over the real tokens of a batch, `[n, n]`. */
+function keyProducts(model: LanguageModel, site: string, rows: readonly (readonly number[])[]): tf.Tensor2D {
+  const batch = padBatch(rows)
+  const layer = Number(/^layers\.(\d+)\./.exec(site)![1])
+  const name = `${site}:in`
+  const keys = model.forward(batch, { to: layer + 1, capture: [name] }).captured[name]!
+  const width = keys.shape[2]
+  const real = rows.flatMap((row, i) => row.map((_, j) => i * batch.seq + j))
+  const flat = tf.gather(keys.reshape([batch.batch * batch.seq, width]), tf.tensor1d(real, 'int32')) as tf.Tensor2D
+  addMatmulFlops(2 * real.length * width * width)
+  return tf.matMul(flat, flat, true, false)
+}
