@@ -1,0 +1,35 @@
+import { z } from 'zod'
+import { DATASETS } from '../../datasets'
+import { METHODS } from '../../methods'
+import { configSchema } from './schema'
+
+type Json = Record<string, unknown>
+
+/**
+ * The config's JSON Schema (configs/schema.json), by which editors complete and check configs: made from the zod schemas of
+ * the config and of every method.
+ */
+export function configJsonSchema(): Json {
+  const schema = z.toJSONSchema(configSchema, { io: 'input' }) as Json & {
+    properties: { methods: { items: Json & { properties: Json } }; datasets: { items: { properties: { name: Json } } } }
+  }
+  const { items: entry } = schema.properties.methods
+  schema.properties.methods.items = {
+    anyOf: METHODS.map((method) => ({
+      ...entry,
+      properties: {
+        ...entry.properties,
+        name: { const: method.name, description: `${method.title}: ${method.source}` },
+        hyperparameters: hyperparameters(method.hyperparameters)
+      }
+    }))
+  } as never
+  schema.properties.datasets.items.properties.name = { enum: DATASETS.map((d) => d.name) }
+  return { ...schema, title: 'Run of the model-editing benchmark' }
+}
+
+/** In a config every hyper-parameter may be missing. */
+function hyperparameters(schema: z.ZodType): Json {
+  const { $schema: _, required: __, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Json
+  return rest
+}

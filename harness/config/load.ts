@@ -1,0 +1,99 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { basename, dirname, extname, isAbsolute, join } from 'node:path'
+import { isMap, LineCounter, type Node, parseDocument } from 'yaml'
+import { z } from 'zod'
+import { closestTo } from '../closest'
+import { UserError } from '../errors'
+import { type Config, configSchema } from './schema'
+
+export interface LoadedConfig {
+  readonly config: Config & { readonly name: string }
+  /** Where a key of the file stands, for messages of later checks: `configs/a.yaml:12`. */
+  readonly placeOf: (path: readonly PropertyKey[]) => string
+}
+
+/**
+ * Reads and validates a run's YAML. Paths inside it are relative to the file.
+ * @throws UserError that names file, line and key, with the closest known key when one is unknown
+ */
+export function loadConfig(file: string): LoadedConfig {
+  if (!existsSync(file)) {
+    throw new UserError('no such config file', { place: file, hint: 'examples are in the folder configs/' })
+  }
+  if (statSync(file).isDirectory()) throw new UserError('a config is a YAML file, this is a folder', { place: file })
+  const lines = new LineCounter()
+  const document = parseDocument(readFileSync(file, 'utf8'), { lineCounter: lines })
+  const [broken] = document.errors
+  if (broken !== undefined) {
+    const { line, col } = lines.linePos(broken.pos[0])
+    throw new UserError(`not valid YAML: ${broken.message.split(' at line')[0]}`, { place: `${file}:${line}:${col}` })
+  }
+  const placeOf = (path: readonly PropertyKey[]): string => {
+    const offset = offsetOf(document.contents, path)
+    return offset === undefined ? file : `${file}:${lines.linePos(offset).line}`
+  }
+  const parsed = configSchema.safeParse(document.toJS() ?? {})
+  if (!parsed.success) throw problem(parsed.error.issues[0]!, placeOf)
+  const near = (path: string) => (isAbsolute(path) ? path : join(dirname(file), path))
+  const config = {
+    ...parsed.data,
+    name: parsed.data.name ?? basename(file, extname(file)),
+    datasets: parsed.data.datasets.map((d) => (d.source === undefined ? d : { ...d, source: near(d.source) })),
+    ...(parsed.data.corpus === undefined ? {} : { corpus: near(parsed.data.corpus) })
+  }
+  return { config, placeOf }
+}
+
+/** Start of the deepest node along a path: of the key where the path ends at one. */
+function offsetOf(root: unknown, path: readonly PropertyKey[]): number | undefined {
+  let node = root as Node | null | undefined
+  let offset = node?.range?.[0]
+  for (const step of path) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => String((item.key as { value?: unknown }).value) === String(step))
+      if (pair === undefined) return offset
+      offset = (pair.key as Node).range?.[0] ?? offset
+      node = pair.value as Node | null
+    } else {
+      node = (node as unknown as { items?: Node[] } | null)?.items?.[Number(step)]
+      offset = node?.range?.[0] ?? offset
+    }
+  }
+  return offset
+}
+
+/** One zod issue as a message; also used for the hyper-parameters of methods. */
+export function problem(
+  issue: z.core.$ZodIssue,
+  placeOf: (path: readonly PropertyKey[]) => string,
+  schema: z.ZodType = configSchema,
+  prefix: readonly PropertyKey[] = []
+): UserError {
+  const path = [...prefix, ...issue.path]
+  const key = path
+    .map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i > 0 ? '.' : ''}${String(step)}`))
+    .join('')
+  if (issue.code === 'unrecognized_keys') {
+    const unknown = issue.keys[0]!
+    const known = keysAt(schema, issue.path)
+    return new UserError(`unknown key '${unknown}'${key === '' ? '' : ` in ${key}`}${closestTo(unknown, known)}`, {
+      place: placeOf([...path, unknown]),
+      hint: `known keys: ${known.join(', ')}`
+    })
+  }
+  return new UserError(`${key}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`, {
+    place: placeOf(path)
+  })
+}
+
+interface JsonSchema {
+  readonly properties?: Readonly<Record<string, JsonSchema>>
+  readonly items?: JsonSchema
+}
+
+/** Keys an object may have at a path of a schema. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let at = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema | undefined
+  for (const step of path) at = typeof step === 'number' ? at?.items : at?.properties?.[String(step)]
+  return Object.keys(at?.properties ?? {})
+}

@@ -1,0 +1,81 @@
+import { z } from 'zod'
+import { BACKENDS } from '../tensor/backend'
+
+const share = z.number().min(0).max(1)
+const cuts = z.strictObject({ medium: share, high: share })
+
+/** One method of a run, with what differs from its defaults. */
+const methodEntry = z.strictObject({
+  name: z.string().describe('A method of `bench list methods`'),
+  label: z
+    .string()
+    .regex(/^[\w.-]+$/, "may hold letters, digits, '.', '_' and '-'")
+    .optional()
+    .describe('Name in results, to run one method several times with other settings; the method name when missing'),
+  hyperparameters: z.record(z.string(), z.unknown()).default({}).describe("What differs from the method's defaults")
+})
+
+const datasetEntry = z.strictObject({
+  name: z.string().describe('A dataset of `bench list datasets`'),
+  source: z.string().optional().describe('File in the official format; the embedded world when missing'),
+  split: z.enum(['train', 'test']).default('test').describe('Which half of the embedded world'),
+  limit: z.number().int().min(1).optional().describe('Take the first so many cases'),
+  on_bad_record: z.enum(['skip', 'fail']).default('fail').describe('What a malformed record does'),
+  options: z.record(z.string(), z.unknown()).default({}).describe('Switches of the dataset itself')
+})
+
+/** The one source of what a config may hold: types, validation and configs/schema.json come from here. */
+export const configSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/, "may hold letters, digits, '.', '_' and '-'")
+    .optional()
+    .describe("Name of the run; the file's name when missing"),
+  seed: z.number().int().min(0).default(0).describe('Seed of everything random'),
+  models: z
+    .array(z.string())
+    .min(1)
+    .describe('Embedded models, folders in Hugging Face layout, or Hugging Face ids in the local cache'),
+  methods: z.array(methodEntry).min(1),
+  datasets: z.array(datasetEntry).min(1),
+  limit: z.number().int().min(1).optional().describe('Most cases of every dataset'),
+  corpus: z.string().optional().describe('Text for second moments, a document a line; embedded models bring their own'),
+  backend: z
+    .enum(['auto', ...BACKENDS])
+    .default('auto')
+    .describe('What executes the tensor kernels'),
+  workers: z
+    .union([z.literal('auto'), z.number().int().min(1)])
+    .default('auto')
+    .describe('Worker processes; auto: one a core for small models, else one'),
+  shard_size: z.number().int().min(1).default(10).describe('Cases that are computed, stored and resumed together'),
+  store_edits: z
+    .union([z.literal('all'), z.number().int().min(0)])
+    .default(3)
+    .describe('Of how many cases of every setting the edit itself is stored, for `bench ask --edit`'),
+  scoring: z
+    .strictObject({
+      locality_tokens: z
+        .number()
+        .int()
+        .min(1)
+        .default(8)
+        .describe('Longest answer of the base model that locality compares, in tokens; it ends with its sentence'),
+      bootstrap: z.number().int().min(100).default(1000).describe('Resamples behind every interval'),
+      grading: z
+        .strictObject({
+          accuracy: cuts.optional(),
+          generality: cuts.optional(),
+          portability: cuts.optional(),
+          locality: cuts.optional()
+        })
+        .default({})
+        .describe("Shares from where a property counts as medium and high; the book's when missing")
+    })
+    .prefault({})
+})
+
+/** A config with all defaults filled in. */
+export type Config = z.output<typeof configSchema>
+export type MethodEntry = Config['methods'][number]
+export type DatasetEntry = Config['datasets'][number]

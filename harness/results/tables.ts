@@ -1,0 +1,113 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  Bool,
+  type DataType,
+  Field,
+  Float64,
+  Int32,
+  List,
+  makeData,
+  RecordBatch,
+  RecordBatchFileWriter,
+  RecordBatchReader,
+  Schema,
+  Struct,
+  Utf8,
+  Vector,
+  vectorFromArray
+} from 'apache-arrow'
+
+import { UserError } from '../errors'
+import type { AnswerRow, EditRow } from './rows'
+
+const nullable = (name: string, type: DataType) => new Field(name, type, true)
+const required = (name: string, type: DataType) => new Field(name, type, false)
+
+/** Columns of answers.arrow, named as in `AnswerRow`. Plain strings: dictionary ids would depend on what ran before. */
+const ANSWERS = new Schema([
+  required('setting', new Utf8()),
+  required('caseId', new Utf8()),
+  required('probe', new Int32()),
+  required('property', new Utf8()),
+  required('kind', new Utf8()),
+  required('prompt', new Utf8()),
+  required('expected', new Utf8()),
+  required('before', new Utf8()),
+  required('after', new Utf8()),
+  required('exactBefore', new Bool()),
+  required('exactAfter', new Bool()),
+  required('shareBefore', new Float64()),
+  required('shareAfter', new Float64()),
+  nullable('betterNllBefore', new Float64()),
+  nullable('betterNllAfter', new Float64()),
+  nullable('worseNllBefore', new Float64()),
+  nullable('worseNllAfter', new Float64())
+])
+
+const EDITS = new Schema([
+  required('setting', new Utf8()),
+  required('caseId', new Utf8()),
+  required('prompt', new Utf8()),
+  required('subject', new Utf8()),
+  required('target', new Utf8()),
+  nullable('editMs', new Float64()),
+  nullable('flops', new Float64()),
+  nullable('peakBytes', new Float64()),
+  nullable('editBytes', new Float64()),
+  required('lossCurve', new List(new Field('loss', new Float64(), false))),
+  required('diagnostics', new Utf8()),
+  nullable('error', new Utf8())
+])
+
+/** A table on disk: one record batch for every array of rows. */
+interface TableFormat<Row> {
+  write(file: string, batches: Iterable<readonly Row[]>): void
+  /** @throws UserError when the file is not a table of this kind */
+  read(file: string): Row[]
+}
+
+export const answersTable: TableFormat<AnswerRow> = tableFormat(ANSWERS)
+export const editsTable: TableFormat<EditRow> = tableFormat(EDITS)
+
+function tableFormat<Row extends object>(schema: Schema): TableFormat<Row> {
+  return {
+    write(file, batches) {
+      const writer = new RecordBatchFileWriter()
+      writer.reset(undefined, schema)
+      for (const rows of batches) writer.write(recordBatch(schema, rows))
+      writer.finish()
+      // The whole file or nothing, also when the disk is full.
+      const temporary = `${file}.tmp`
+      writeFileSync(temporary, writer.toUint8Array(true))
+      renameSync(temporary, file)
+    },
+    read(file) {
+      try {
+        const rows: Row[] = []
+        for (const batch of RecordBatchReader.from(readFileSync(file))) {
+          const columns = schema.fields.map(({ name }) => [name, batch.getChild(name)!] as const)
+          for (let i = 0; i < batch.numRows; i++)
+            rows.push(Object.fromEntries(columns.map(([name, column]) => [name, plain(column.get(i))])) as Row)
+        }
+        return rows
+      } catch (error) {
+        throw new UserError(`not a readable Arrow table: ${(error as Error).message}`, { place: file })
+      }
+    }
+  }
+}
+
+/** A list comes as a vector. */
+const plain = (value: unknown): unknown => (value instanceof Vector ? [...value] : value)
+
+function recordBatch<Row extends object>(schema: Schema, rows: readonly Row[]): RecordBatch {
+  const children = schema.fields.map(
+    ({ name, type }) =>
+      vectorFromArray(
+        rows.map((row) => (row as Record<string, unknown>)[name]),
+        type
+      ).data[0]!
+  )
+  const data = makeData({ type: new Struct(schema.fields), length: rows.length, nullCount: 0, children })
+  return new RecordBatch(schema, data)
+}
