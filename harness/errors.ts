@@ -22,3 +22,27 @@ export class UserError extends Error {
     return `${place}${this.message}${hint}`
   }
 }
+
+/** What the system says when the user can mend it, by error code. */
+const SYSTEM_ERRORS: Readonly<Record<string, readonly [message: string, hint: string]>> = {
+  ENOSPC: [
+    'the disk is full',
+    'free some space; what was stored before is intact, and `bench run CONFIG --resume` goes on'
+  ],
+  EDQUOT: ['your disk quota is used up', 'free some space, then go on with `bench run CONFIG --resume`'],
+  EACCES: ['no permission', 'choose another folder, or change the permissions of this one'],
+  EPERM: ['not permitted', 'choose another folder, or change the permissions of this one'],
+  EROFS: ['the file system is read-only', 'choose another folder'],
+  ENOENT: ['no such file or folder', 'check the path'],
+  EISDIR: ['this is a folder, a file is needed', 'check the path'],
+  ENOTDIR: ['a part of this path is a file, not a folder', 'check the path']
+}
+
+/** A failed system call as a `UserError`; anything else comes back as it is. */
+export function explain(error: unknown): unknown {
+  if (error instanceof UserError || !(error instanceof Error)) return error
+  const { code, path } = error as NodeJS.ErrnoException
+  const known = code === undefined ? undefined : SYSTEM_ERRORS[code]
+  if (known === undefined) return error
+  return new UserError(known[0], { ...(path === undefined ? {} : { place: path }), hint: known[1], cause: error })
+}

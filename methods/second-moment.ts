@@ -12,6 +12,7 @@ import {
   readTensor,
   writeSafetensors
 } from '../harness/model'
+import { randomStream } from '../harness/random'
 import { addMatmulFlops } from '../harness/tensor/flops'
 import { Cholesky } from '../harness/tensor/linalg'
 import type { EditContext } from './types'
@@ -90,7 +91,8 @@ function compute(
   const start = performance.now()
   const rows: number[][] = []
   let tokens = 0
-  for (const text of documents) {
+  // Documents are often sorted; a part of them should look like the whole.
+  for (const text of randomStream(0, 'second-moment').shuffle([...documents])) {
     const row = encodePrompt(model.tokenizer, text).slice(0, Math.min(model.config.maxPositions, wanted - tokens))
     if (row.length === 0) continue
     rows.push(row)

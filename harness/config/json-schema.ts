@@ -10,7 +10,7 @@ type Json = Record<string, unknown>
  * the config and of every method.
  */
 export function configJsonSchema(): Json {
-  const schema = z.toJSONSchema(configSchema, { io: 'input' }) as Json & {
+  const schema = z.toJSONSchema(configSchema, { io: 'input' }) as unknown as Json & {
     properties: { methods: { items: Json & { properties: Json } }; datasets: { items: { properties: { name: Json } } } }
   }
   const { items: entry } = schema.properties.methods

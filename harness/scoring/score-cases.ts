@@ -74,6 +74,30 @@ export function askEdited(
   )
 }
 
+/** Why a case cannot be asked of this model, undefined when it can: a text that is longer than the model's positions. */
+export function tooLong(
+  model: LanguageModel,
+  { request, probes }: EditCase,
+  { localityTokens }: ScoreOptions
+): string | undefined {
+  const { tokenizer, config } = model
+  const length = (text: string) => encodePrompt(tokenizer, text).length
+  const answer = ({ expected, compare, gold }: Probe) =>
+    Math.max(
+      expected === 'same-as-before' ? localityTokens : 0,
+      ...[...(expected === 'same-as-before' ? [] : expected), compare?.better, compare?.worse, gold].map((text) =>
+        text === undefined ? 0 : encodeTarget(tokenizer, text).length
+      )
+    )
+  const longest = Math.max(
+    length(`${request.prompt} ${request.target}`),
+    ...probes.map((probe) => length(probe.prompt) + answer(probe))
+  )
+  return longest > config.maxPositions
+    ? `a text of ${longest} tokens is longer than the model's ${config.maxPositions} positions`
+    : undefined
+}
+
 /** Scores of continuations under one edit each (or none); equal ones are asked once. */
 class Scores {
   readonly #scores = new Map<Continuation, TargetScore>()

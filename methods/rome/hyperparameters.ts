@@ -24,7 +24,12 @@ export const romeHyperparameters = z.strictObject({
     .boolean()
     .default(true)
     .describe('Use the second moment of the keys; false takes it as the identity'),
-  mom2_n_tokens: z.number().int().min(1).default(100_000).describe('Tokens the second moment averages over'),
+  mom2_n_tokens: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('Tokens the second moment averages over; 20 for every dimension of a key when missing'),
   mom2_ridge: z.number().min(0).default(0).describe("Added to the second moment's diagonal, as a share of its mean"),
   context_template_length_params: z
     .array(z.tuple([z.number().int().min(2), z.number().int().min(0)]))

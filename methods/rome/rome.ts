@@ -13,6 +13,9 @@ import { contextTemplates } from './templates'
 /** Padded tokens of the facts that are optimised together. */
 const TOKENS_TOGETHER = 2048
 
+/** A small multiple of the key's length suffices for the second moment (arXiv 2506.04226). */
+const TOKENS_PER_DIMENSION = 20
+
 export const rome: EditingMethod<typeof romeHyperparameters> = {
   name: 'rome',
   title: 'ROME',
@@ -63,7 +66,7 @@ function checkLayer(model: LanguageModel, { layer }: RomeHyperparameters): void 
 
 function moment(model: LanguageModel, h: RomeHyperparameters, context: EditContext): Cholesky | undefined {
   if (!h.mom2_adjustment) return undefined
-  const options = { tokens: h.mom2_n_tokens, ridge: h.mom2_ridge }
+  const options = { tokens: h.mom2_n_tokens ?? TOKENS_PER_DIMENSION * model.config.ffDim, ridge: h.mom2_ridge }
   return secondMoment(model, `layers.${h.layer}.mlp.proj`, options, context)
 }
 

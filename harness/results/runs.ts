@@ -1,0 +1,87 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Property } from '../../datasets/types'
+import { BOOK_GRADING, type Grading } from '../scoring/grade'
+import { summariseAnswers, summariseEfficiency } from '../scoring/summarise'
+import { type Manifest, readManifest } from './manifest'
+import type { AnswerRow } from './rows'
+import { answersTable, editsTable } from './tables'
+import type { AnswerView, RunSummary } from './types'
+
+/** Folders of a results folder that hold a run, newest first. */
+export function listRuns(resultsDir: string): { dir: string; manifest: Manifest }[] {
+  if (!existsSync(resultsDir)) return []
+  return readdirSync(resultsDir, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(resultsDir, entry.name, 'manifest.json')))
+    .map(({ name }) => ({ dir: join(resultsDir, name), manifest: readManifest(join(resultsDir, name)) }))
+    .sort((a, b) => b.manifest.startedAt.localeCompare(a.manifest.startedAt) || a.dir.localeCompare(b.dir))
+}
+
+/** A complete run with all its numbers, recomputed from its rows. */
+export function readRun(dir: string): { summary: RunSummary; answers: readonly AnswerRow[] } {
+  const manifest = readManifest(dir)
+  const answers = answersTable.read(join(dir, 'answers.arrow'))
+  const edits = editsTable.read(join(dir, 'edits.arrow'))
+  const { config } = manifest
+  const answersOf = groupBySetting(answers)
+  const editsOf = groupBySetting(edits)
+  const settings = manifest.settings.map(({ id, label, method, model, dataset }) => {
+    const { supportsBatch, ...rest } = method
+    const own = editsOf.get(id) ?? []
+    return {
+      id,
+      method: { ...rest, name: label },
+      model,
+      dataset,
+      ...summariseAnswers(answersOf.get(id) ?? [], own, {
+        seed: config.seed,
+        resamples: config.scoring.bootstrap,
+        grading: gradingOf(config.scoring.grading)
+      }),
+      efficiency: summariseEfficiency(own, manifest.setupMs[id] ?? 0, supportsBatch)
+    }
+  })
+  const { id, name, startedAt, seconds, version, gitCommit, machine } = manifest
+  return {
+    summary: { id, name, startedAt, seconds, seed: config.seed, version, gitCommit, machine, settings },
+    answers
+  }
+}
+
+/** Answers as a page shows them. */
+export function* answerViews(answers: readonly AnswerRow[]): Generator<AnswerView> {
+  for (const a of answers) {
+    yield {
+      settingId: a.setting,
+      caseId: a.caseId,
+      property: a.property,
+      kind: a.kind,
+      prompt: a.prompt,
+      expected: a.expected,
+      before: a.before,
+      after: a.after,
+      correctBefore: a.exactBefore,
+      correctAfter: a.exactAfter
+    }
+  }
+}
+
+function gradingOf(own: Partial<Record<Property, { medium: number; high: number } | undefined>>): Grading {
+  const { accuracy, generality, portability, locality } = BOOK_GRADING
+  return {
+    accuracy: own.accuracy ?? accuracy,
+    generality: own.generality ?? generality,
+    portability: own.portability ?? portability,
+    locality: own.locality ?? locality
+  }
+}
+
+function groupBySetting<Row extends { readonly setting: string }>(rows: readonly Row[]): Map<string, Row[]> {
+  const groups = new Map<string, Row[]>()
+  for (const row of rows) {
+    const group = groups.get(row.setting)
+    if (group === undefined) groups.set(row.setting, [row])
+    else group.push(row)
+  }
+  return groups
+}

@@ -1,0 +1,168 @@
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { EditCase } from '../../datasets/types'
+import { findMethod } from '../../methods'
+import type { Corpus, EditContext, EditingMethod } from '../../methods/types'
+import { editBytes, saveEdit } from '../edit/store'
+import type { Edit } from '../edit/types'
+import { UserError } from '../errors'
+import { type LanguageModel, openModel } from '../model'
+import type { EditRow } from '../results/rows'
+import { answersTable, editsTable } from '../results/tables'
+import { askBase, askEdited, tooLong } from '../scoring/score-cases'
+import { useBackend } from '../tensor'
+import { openCorpus } from './corpus'
+import type { MethodTask, Task, TaskResults, WorkerMessage, WorkerSetup } from './tasks'
+
+type ShardTask = Extract<Task, { type: 'shard' }>
+
+/** What a worker process keeps between tasks. */
+export class WorkerState {
+  readonly #send: (message: WorkerMessage) => void
+  readonly #models = new Map<string, LanguageModel>()
+  #backend: string | undefined
+  #corpus: Corpus | undefined
+
+  constructor(send: (message: WorkerMessage) => void) {
+    this.#send = send
+  }
+
+  async execute(setup: WorkerSetup, task: Task): Promise<TaskResults[Task['type']]> {
+    this.#backend ??= (await useBackend(setup.backend, { threads: setup.threads })).name
+    const model = await this.#open(task.model)
+    switch (task.type) {
+      case 'open': {
+        const { hash, config } = model
+        return { hash, architecture: config.architecture, weightsHash: model.weightsHash(), backend: this.#backend }
+      }
+      case 'weights-hash':
+        return { weightsHash: model.weightsHash() }
+      case 'prepare': {
+        const { method, h } = resolve(task.method)
+        const start = performance.now()
+        await method.prepare?.(model, h, this.#context(setup, task.method))
+        return { ms: performance.now() - start }
+      }
+      case 'shard':
+        return this.#shard(setup, model, task)
+    }
+  }
+
+  async #open(name: string): Promise<LanguageModel> {
+    const known = this.#models.get(name)
+    if (known !== undefined) return known
+    const model = await openModel(name)
+    this.#models.set(name, model)
+    return model
+  }
+
+  #context(setup: WorkerSetup, task: MethodTask): EditContext {
+    if (setup.corpus !== undefined) this.#corpus ??= openCorpus(setup.corpus)
+    return {
+      seed: setup.seed,
+      cacheDir: setup.cacheDir,
+      log: (message, details) => this.#send({ type: 'log', message, ...(details === undefined ? {} : { details }) }),
+      onEdit: () => this.#send({ type: 'edit', setting: task.setting }),
+      ...(this.#corpus === undefined ? {} : { corpus: this.#corpus })
+    }
+  }
+
+  async #shard(setup: WorkerSetup, model: LanguageModel, task: ShardTask): Promise<TaskResults['shard']> {
+    const options = { localityTokens: setup.localityTokens }
+    const problems = task.cases.map((c) => tooLong(model, c, options))
+    const cases = task.cases.filter((_, i) => problems[i] === undefined)
+    const base = askBase(model, cases, options)
+    const answers = []
+    const rows: EditRow[] = []
+    for (const methodTask of task.methods) {
+      const { method, h } = resolve(methodTask)
+      const context = this.#context(setup, methodTask)
+      // Already done by the run's first worker, and then quick; never part of an edit's time.
+      await method.prepare?.(model, h, context)
+      const outcomes = await editAll(method, model, cases, h, context)
+      answers.push(
+        ...askEdited(
+          model,
+          base,
+          outcomes.map((o) => o.edit),
+          methodTask.setting
+        )
+      )
+      for (const [i, editCase] of task.cases.entries()) {
+        const error = problems[i]
+        const outcome: Outcome = error === undefined ? outcomes[cases.indexOf(editCase)]! : { error }
+        rows.push(editRow(methodTask.setting, editCase, outcome))
+        if (outcome.edit !== undefined && task.storeEditsOf.includes(editCase.id))
+          saveEdit(join(task.editsDir, methodTask.setting, editCase.id), outcome.edit, model)
+      }
+    }
+    // A shard is there with all its files, or not at all.
+    const fresh = `${task.dir}.new`
+    rmSync(fresh, { recursive: true, force: true })
+    mkdirSync(fresh, { recursive: true })
+    answersTable.write(join(fresh, 'answers.arrow'), [answers])
+    editsTable.write(join(fresh, 'edits.arrow'), [rows])
+    rmSync(task.dir, { recursive: true, force: true })
+    renameSync(fresh, task.dir)
+    return { failed: rows.filter((r) => r.error !== null).length }
+  }
+}
+
+function resolve({ name, hyperparameters }: MethodTask): { method: EditingMethod; h: never } {
+  const method = findMethod(name)
+  return { method, h: method.hyperparameters.parse(hyperparameters) as never }
+}
+
+interface Outcome {
+  readonly edit?: Edit
+  readonly editMs?: number
+  readonly peakBytes?: number
+  readonly error?: string
+}
+
+/** The edit of every case. When the method fails on all together, each case is tried alone, so that one bad case costs only itself. */
+async function editAll(
+  method: EditingMethod,
+  model: LanguageModel,
+  cases: readonly EditCase[],
+  h: never,
+  context: EditContext
+): Promise<Outcome[]> {
+  const start = performance.now()
+  try {
+    const edits = await method.edit(
+      model,
+      cases.map((c) => [c.request]),
+      h,
+      context
+    )
+    const editMs = (performance.now() - start) / cases.length
+    const peakBytes = process.resourceUsage().maxRSS * 1024
+    return edits.map((edit) => ({ edit, editMs, peakBytes }))
+  } catch (error) {
+    const [only, ...more] = cases
+    if (only === undefined) return []
+    if (more.length > 0) return (await Promise.all(cases.map((c) => editAll(method, model, [c], h, context)))).flat()
+    const message = error instanceof UserError ? error.format() : `${(error as Error).stack ?? error}`
+    context.log(`case ${only.id} failed`, { message })
+    return [{ error: error instanceof UserError ? error.message : (error as Error).message }]
+  }
+}
+
+function editRow(setting: string, { id, request }: EditCase, { edit, editMs, peakBytes, error }: Outcome): EditRow {
+  const { lossCurve = [], flops, values = {} } = edit?.diagnostics ?? {}
+  return {
+    setting,
+    caseId: id,
+    prompt: request.prompt,
+    subject: request.subject,
+    target: request.target,
+    editMs: editMs ?? null,
+    flops: flops ?? null,
+    peakBytes: peakBytes ?? null,
+    editBytes: edit === undefined ? null : editBytes(edit),
+    lossCurve,
+    diagnostics: JSON.stringify(values),
+    error: error ?? null
+  }
+}

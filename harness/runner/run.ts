@@ -1,0 +1,320 @@
+import { createHash } from 'node:crypto'
+import { appendFileSync, existsSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { findMethod } from '../../methods'
+import { UserError } from '../errors'
+import { embeddedModels } from '../model/registry'
+import { type Manifest, type Setting, writeManifest } from '../results/manifest'
+import { listRuns } from '../results/runs'
+import { answersTable, editsTable } from '../results/tables'
+import { cacheDir, describeMachine, gitCommit, packageVersion } from './machine'
+import type { Plan, PlannedSetting, PlannedShard } from './plan'
+import { WorkerPool } from './pool'
+import type { OpenedModel, WorkerSetup } from './tasks'
+
+export interface RunProgress {
+  readonly phase: 'preparing' | 'editing'
+  /** Edits computed, and in all. */
+  readonly done: number
+  readonly total: number
+}
+
+export interface RunOptions {
+  /** Folder of all runs. */
+  readonly resultsDir: string
+  /** Go on with the newest unfinished run of the same plan, where there is one. */
+  readonly resume: boolean
+  readonly onProgress: (progress: RunProgress) => void
+  readonly onLog: (message: string) => void
+  /** Stops the run; what is stored stays. */
+  readonly signal: AbortSignal
+}
+
+export interface FinishedRun {
+  readonly dir: string
+  readonly manifest: Manifest
+  readonly edits: number
+  readonly failed: number
+  /** Shards that an earlier session had already done. */
+  readonly resumedShards: number
+}
+
+/** The run was stopped from outside; it can be resumed. */
+export class RunInterrupted extends Error {
+  constructor(
+    readonly dir: string,
+    readonly stored: number,
+    readonly shards: number
+  ) {
+    super(`interrupted: ${stored} of ${shards} shards are stored`)
+  }
+}
+
+/**
+ * Executes a plan: opens the models, does the shared work of the methods, then all shards side by side in worker processes,
+ * and merges their rows in the order of the plan. Whatever finishes when, the answers are the same bytes.
+ */
+export async function executeRun(plan: Plan, options: RunOptions): Promise<FinishedRun> {
+  const started = performance.now()
+  const pool = new WorkerPool(plan.workers, workerSetup(plan), {
+    onEdit: () => progress.edit(),
+    onLog: (message, details) => log?.(message, details)
+  })
+  let log: ((message: string, details?: Readonly<Record<string, unknown>>) => void) | undefined
+  const progress = new ProgressCount(plan, options.onProgress)
+  const abort = () => pool.close()
+  options.signal.addEventListener('abort', abort)
+  let folder: RunFolder | undefined
+  try {
+    options.onProgress({ phase: 'preparing', done: 0, total: progress.total })
+    const opened = await openModels(plan, pool, options.signal)
+    folder = openFolder(plan, opened, options)
+    const run = folder
+    log = (message, details) => run.log(message, details)
+    log(run.resumed ? 'resumed' : 'started', { shards: plan.shards.length, workers: plan.workers })
+    await prepareMethods(plan, pool, run, options.signal)
+    const missing = plan.shards.filter((shard) => !run.has(shard))
+    const resumedShards = plan.shards.length - missing.length
+    progress.skip(plan.shards.filter((shard) => run.has(shard)))
+    await Promise.all(missing.map((shard) => runShard(plan, shard, pool, run)))
+    await checkWeights(pool, opened, options.signal)
+    const { edits, failed } = run.merge(plan.shards)
+    const manifest = run.finish((performance.now() - started) / 1000)
+    return { dir: run.dir, manifest, edits, failed, resumedShards }
+  } catch (error) {
+    if (!options.signal.aborted) throw error
+    const stored = folder === undefined ? 0 : plan.shards.filter((shard) => folder!.has(shard)).length
+    folder?.pause((performance.now() - started) / 1000)
+    throw new RunInterrupted(folder?.dir ?? options.resultsDir, stored, plan.shards.length)
+  } finally {
+    options.signal.removeEventListener('abort', abort)
+    pool.close()
+  }
+}
+
+function workerSetup({ config, workers, threads }: Plan): WorkerSetup {
+  const embedded = config.models.every((name) => embeddedModels().includes(name))
+  const corpus = config.corpus !== undefined ? { file: config.corpus } : embedded ? ('world' as const) : undefined
+  return {
+    backend: config.backend,
+    threads: workers === 1 ? threads : Math.max(1, threads),
+    seed: config.seed,
+    cacheDir: cacheDir(),
+    localityTokens: config.scoring.locality_tokens,
+    ...(corpus === undefined ? {} : { corpus })
+  }
+}
+
+/** Rejects when the run is stopped: a killed worker never answers. */
+function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return Promise.race([
+    work,
+    new Promise<never>((_, reject) => {
+      if (signal.aborted) reject(new Error('stopped'))
+      signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true })
+    })
+  ])
+}
+
+async function openModels(plan: Plan, pool: WorkerPool, signal: AbortSignal): Promise<Map<string, OpenedModel>> {
+  const opened = new Map<string, OpenedModel>()
+  for (const model of plan.config.models)
+    opened.set(model, await unlessStopped(pool.run({ type: 'open', model }), signal))
+  return opened
+}
+
+/** The work all edits of a method share, once for a method, a model and its hyper-parameters. */
+async function prepareMethods(plan: Plan, pool: WorkerPool, folder: RunFolder, signal: AbortSignal): Promise<void> {
+  const done = new Map<string, number>()
+  for (const { id, model, method } of plan.settings) {
+    if (folder.manifest.setupMs[id] !== undefined) continue
+    const key = JSON.stringify([model, method.name, method.hyperparameters])
+    const ms = done.get(key) ?? (await unlessStopped(pool.run({ type: 'prepare', model, method }), signal)).ms
+    done.set(key, ms)
+    folder.setup(id, ms)
+  }
+}
+
+async function runShard(plan: Plan, shard: PlannedShard, pool: WorkerPool, folder: RunFolder): Promise<void> {
+  const { store_edits: store } = plan.config
+  const stored = store === 'all' ? shard.dataset.cases : shard.dataset.cases.slice(0, store)
+  const { failed } = await pool.run({
+    type: 'shard',
+    model: shard.model,
+    methods: shard.settings.map((s) => s.method),
+    cases: shard.cases,
+    dir: folder.shardDir(shard),
+    editsDir: join(folder.dir, 'edits'),
+    storeEditsOf: stored.map((c) => c.id)
+  })
+  folder.log('shard', { index: shard.index, cases: shard.cases.length, failed })
+}
+
+/** Edits are values: the base weights must be the same bytes after the run. */
+async function checkWeights(
+  pool: WorkerPool,
+  opened: ReadonlyMap<string, OpenedModel>,
+  signal: AbortSignal
+): Promise<void> {
+  for (const [model, { weightsHash }] of opened) {
+    const after = await unlessStopped(pool.run({ type: 'weights-hash', model }), signal)
+    if (after.weightsHash !== weightsHash) throw new Error(`the weights of ${model} changed during the run`)
+  }
+}
+
+class ProgressCount {
+  readonly total: number
+  readonly #report: (progress: RunProgress) => void
+  #done = 0
+
+  constructor(plan: Plan, report: (progress: RunProgress) => void) {
+    this.total = plan.shards.reduce((sum, s) => sum + s.cases.length * s.settings.length, 0)
+    this.#report = report
+  }
+
+  edit(): void {
+    this.#done = Math.min(this.total, this.#done + 1)
+    this.#report({ phase: 'editing', done: this.#done, total: this.total })
+  }
+
+  skip(shards: readonly PlannedShard[]): void {
+    this.#done += shards.reduce((sum, s) => sum + s.cases.length * s.settings.length, 0)
+  }
+}
+
+/** Starts a new folder, or goes on with the newest unfinished run of the same plan. */
+function openFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, options: RunOptions): RunFolder {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([plan.hash, packageVersion(), [...opened].map(([name, m]) => [name, m.hash])]))
+    .digest('hex')
+  if (options.resume) {
+    const unfinished = listRuns(options.resultsDir).find(
+      (r) => r.manifest.status === 'running' && r.manifest.hash === hash
+    )
+    if (unfinished !== undefined) return new RunFolder(unfinished.dir, unfinished.manifest, true)
+    options.onLog(`no unfinished run of this config and data in ${options.resultsDir}; starting a new one`)
+  }
+  const startedAt = new Date().toISOString()
+  const stamp = startedAt.slice(0, 19).replace(/[-:]/g, '').replace('T', '-')
+  let id = `${plan.config.name}-${stamp}-${hash.slice(0, 8)}`
+  for (let n = 2; existsSync(join(options.resultsDir, id)); n++) id = `${id.replace(/_\d+$/, '')}_${n}`
+  const dir = join(options.resultsDir, id)
+  mkdirSync(join(dir, 'shards'), { recursive: true })
+  const backends = [...new Set([...opened.values()].map((m) => m.backend))]
+  const manifest: Manifest = {
+    format: 'bench-run-1',
+    id,
+    name: plan.config.name,
+    hash,
+    status: 'running',
+    startedAt,
+    seconds: 0,
+    version: packageVersion(),
+    gitCommit: gitCommit(),
+    machine: { ...describeMachine(), backend: backends.join(', '), workers: plan.workers },
+    config: plan.config,
+    settings: plan.settings.map((s) => describeSetting(s, opened.get(s.model)!)),
+    setupMs: {},
+    weights: Object.fromEntries([...opened].map(([name, m]) => [name, m.weightsHash])),
+    skipped: plan.datasets.flatMap((d) => d.skipped.map((s) => ({ dataset: d.entry.name, ...s }))),
+    shards: plan.shards.length
+  }
+  return new RunFolder(dir, manifest, false)
+}
+
+function describeSetting({ id, label, model, dataset, method }: PlannedSetting, opened: OpenedModel): Setting {
+  const { title, family, source, supportsBatch } = findMethod(method.name)
+  return {
+    id,
+    label,
+    method: { name: method.name, title, family, source, supportsBatch, hyperparameters: method.hyperparameters },
+    model: { name: model, hash: opened.hash, architecture: opened.architecture },
+    dataset: {
+      name: dataset.entry.name,
+      title: dataset.title,
+      source: dataset.entry.source ?? 'the embedded world',
+      hash: dataset.hash,
+      skipped: dataset.skipped.length
+    }
+  }
+}
+
+/** The folder of a run: manifest, log, shards while it runs, and in the end the merged rows. */
+class RunFolder {
+  readonly dir: string
+  readonly resumed: boolean
+  #manifest: Manifest
+
+  constructor(dir: string, manifest: Manifest, resumed: boolean) {
+    this.dir = dir
+    this.resumed = resumed
+    this.#manifest = manifest
+    writeManifest(dir, manifest)
+  }
+
+  get manifest(): Manifest {
+    return this.#manifest
+  }
+
+  log(message: string, details: Readonly<Record<string, unknown>> = {}): void {
+    const line = JSON.stringify({ time: new Date().toISOString(), message, ...details })
+    appendFileSync(join(this.dir, 'log.jsonl'), `${line}\n`)
+  }
+
+  setup(setting: string, ms: number): void {
+    this.#update({ setupMs: { ...this.#manifest.setupMs, [setting]: ms } })
+  }
+
+  shardDir({ index }: PlannedShard): string {
+    return join(this.dir, 'shards', String(index).padStart(5, '0'))
+  }
+
+  has(shard: PlannedShard): boolean {
+    return existsSync(this.shardDir(shard))
+  }
+
+  merge(shards: readonly PlannedShard[]): { edits: number; failed: number } {
+    const rows = shards.map((shard) => ({
+      answers: answersTable.read(join(this.shardDir(shard), 'answers.arrow')),
+      edits: editsTable.read(join(this.shardDir(shard), 'edits.arrow'))
+    }))
+    answersTable.write(
+      join(this.dir, 'answers.arrow'),
+      rows.map((r) => r.answers)
+    )
+    editsTable.write(
+      join(this.dir, 'edits.arrow'),
+      rows.map((r) => r.edits)
+    )
+    const edits = rows.flatMap((r) => r.edits)
+    return { edits: edits.length, failed: edits.filter((e) => e.error !== null).length }
+  }
+
+  pause(seconds: number): void {
+    this.#update({ seconds: this.#manifest.seconds + seconds })
+  }
+
+  finish(seconds: number): Manifest {
+    this.#update({ seconds: this.#manifest.seconds + seconds, status: 'complete' })
+    this.log('complete', { seconds })
+    rmSync(join(this.dir, 'shards'), { recursive: true, force: true })
+    return this.#manifest
+  }
+
+  #update(changes: Partial<Manifest>): void {
+    this.#manifest = { ...this.#manifest, ...changes }
+    writeManifest(this.dir, this.#manifest)
+  }
+}
+
+/** @throws UserError when a folder cannot hold runs */
+export function checkResultsDir(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true })
+  } catch (error) {
+    throw new UserError(`cannot make the results folder: ${(error as Error).message}`, {
+      place: dir,
+      hint: 'choose another one with --out DIR'
+    })
+  }
+}
