@@ -41,6 +41,11 @@ export interface EditingMethod<Schema extends z.ZodType = z.ZodType> {
   /** Published or measured values for a model, which the config overrides. */
   defaults?(model: ModelConfig): Readonly<Partial<z.input<Schema>>>
   /**
+   * About how often every token of a request goes through the whole model, forward, while it is edited (a backward pass counts as
+   * two): for estimates.
+   */
+  passesPerToken?(model: ModelConfig, h: z.output<Schema>): number
+  /**
    * Work shared by all edits of a run (second moments, context templates), timed apart as setup.
    * What it computes is cached by (model hash, content), on disk where it is costly.
    */

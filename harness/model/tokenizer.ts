@@ -1,19 +1,9 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers'
 import { UserError } from '../errors'
 import type { Tokenizer } from './types'
-
-/** The part of the package that we use: it has a CommonJS build, but types for ES modules alone. */
-interface HubTokenizer {
-  encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[] }
-  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string
-  token_to_id(token: string): number | undefined
-  get_vocab(): Map<string, number>
-}
-const { Tokenizer: OpenTokenizer } = require('@huggingface/tokenizers') as {
-  Tokenizer: new (json: object, config: object) => HubTokenizer
-}
 
 interface SpecialToken {
   readonly content: string
@@ -52,7 +42,7 @@ export function loadTokenizer(dir: string): Tokenizer & { readonly hash: string 
 
 function openHubTokenizer(file: string, json: object, config: object): HubTokenizer {
   try {
-    return new OpenTokenizer(json, config)
+    return new HubTokenizer(json, config)
   } catch (error) {
     throw new UserError(`this tokenizer cannot be used: ${(error as Error).message}`, { place: file })
   }

@@ -76,7 +76,7 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
     const missing = plan.shards.filter((shard) => !run.has(shard))
     const resumedShards = plan.shards.length - missing.length
     progress.skip(plan.shards.filter((shard) => run.has(shard)))
-    await Promise.all(missing.map((shard) => runShard(plan, shard, pool, run)))
+    await unlessStopped(Promise.all(missing.map((shard) => runShard(plan, shard, pool, run))), options.signal)
     await checkWeights(pool, opened, options.signal)
     const { edits, failed } = run.merge(plan.shards)
     const manifest = run.finish((performance.now() - started) / 1000)
@@ -92,12 +92,12 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
   }
 }
 
-function workerSetup({ config, workers, threads }: Plan): WorkerSetup {
+function workerSetup({ config, threads }: Plan): WorkerSetup {
   const embedded = config.models.every((name) => embeddedModels().includes(name))
   const corpus = config.corpus !== undefined ? { file: config.corpus } : embedded ? ('world' as const) : undefined
   return {
     backend: config.backend,
-    threads: workers === 1 ? threads : Math.max(1, threads),
+    threads,
     seed: config.seed,
     cacheDir: cacheDir(),
     localityTokens: config.scoring.locality_tokens,

@@ -37,9 +37,14 @@ export interface PretrainOptions {
 /**
  * Trains a model from nothing on a corpus (one document an item) by AdamW with a cosine schedule, and saves it in F16.
  * The same recipe and corpus give the same model, also when interrupted and resumed.
- * @returns the mean loss of the last steps, in nats a token
+ * @returns the mean loss of the last steps, in nats a token, and how long this session took
  */
-export function pretrain(recipe: Recipe, documents: readonly string[], options: PretrainOptions): number {
+export function pretrain(
+  recipe: Recipe,
+  documents: readonly string[],
+  options: PretrainOptions
+): { loss: number; seconds: number } {
+  const start = performance.now()
   const { reportEvery = 20, checkpointEvery = 200 } = options
   mkdirSync(options.out, { recursive: true })
   const checkpoint = new Checkpoint(join(options.out, 'checkpoint'), recipe)
@@ -83,7 +88,7 @@ export function pretrain(recipe: Recipe, documents: readonly string[], options: 
   }
   saveModel(options.out, recipe.config, parameters, tokenizerFiles, { dtype: 'F16', endOfText: 0 })
   checkpoint.remove()
-  return mean(recent.slice(-100))
+  return { loss: mean(recent.slice(-100)), seconds: (performance.now() - start) / 1000 }
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length

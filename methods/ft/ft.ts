@@ -18,6 +18,8 @@ export const ftL: EditingMethod<typeof ftHyperparameters> = {
   hyperparameters: ftHyperparameters,
   defaults: ftLDefaults,
 
+  passesPerToken: (model, h) => 3 * h.num_steps * (1 - h.layer / model.layers),
+
   async edit(model, groups, h, context) {
     if (h.layer >= model.config.layers) {
       throw new UserError(`there is no block ${h.layer} in ${model.name}`, {

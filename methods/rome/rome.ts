@@ -25,6 +25,12 @@ export const rome: EditingMethod<typeof romeHyperparameters> = {
   hyperparameters: romeHyperparameters,
   defaults: romeDefaults,
 
+  passesPerToken(model, h) {
+    const generated = h.context_template_length_params.reduce((sum, [, count]) => sum + count, 1)
+    const above = (model.layers - h.layer) / model.layers
+    return (h.context_templates?.length ?? generated) * (1 + 2 * h.v_num_grad_steps * above)
+  },
+
   async prepare(model, h, context) {
     checkLayer(model, h)
     contextTemplates(model, h, context.seed)

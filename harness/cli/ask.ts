@@ -1,0 +1,58 @@
+import type { Argv, CommandModule } from 'yargs'
+import { print, printJson } from './format'
+
+const builder = (yargs: Argv) =>
+  yargs
+    .positional('model', {
+      type: 'string',
+      demandOption: true,
+      describe: 'An embedded model, a folder, or a Hugging Face id'
+    })
+    .positional('prompt', { type: 'string', demandOption: true, describe: 'Text to go on from' })
+    .option('edit', { type: 'string', requiresArg: true, describe: 'Folder of a stored edit: RUN/edits/SETTING/CASE' })
+    .option('tokens', { type: 'number', default: 16, requiresArg: true, describe: 'Longest answer in tokens' })
+    .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
+
+type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
+
+export const askCommand: CommandModule<object, Arguments> = {
+  command: 'ask <model> <prompt>',
+  describe: "Show a model's greedy answer, before and after a stored edit",
+  builder: builder as CommandModule<object, Arguments>['builder'],
+  async handler({ model: name, prompt, edit: dir, tokens, json }) {
+    const { UserError } = await import('../errors')
+    const { loadEdit } = await import('../edit/store')
+    const { encodePrompt, greedy, openModel } = await import('../model')
+    const { useBackend } = await import('../tensor')
+    if (!Number.isInteger(tokens) || tokens < 1)
+      throw new UserError('must be a whole number from 1', { place: '--tokens' })
+    const stored = dir === undefined ? undefined : loadEdit(dir)
+    await useBackend('auto')
+    const model = await openModel(name)
+    if (stored !== undefined && stored.model.hash !== model.hash) {
+      throw new UserError(`this edit was made for ${stored.model.name} with other weights`, {
+        place: dir!,
+        hint: `open the model it was made for: bench ask ${stored.model.name} ...`
+      })
+    }
+    const ids = encodePrompt(model.tokenizer, prompt)
+    if (ids.length === 0) throw new UserError('the prompt is empty')
+    const answer = (edit?: NonNullable<typeof stored>['edit']) =>
+      model.tokenizer.decode(
+        greedy(model, [ids], { maxNewTokens: tokens, ...(edit === undefined ? {} : { edit }) })[0]!
+      )
+    const before = answer()
+    const after = stored && answer(stored.edit)
+    if (json) {
+      printJson({ model: name, prompt, before, ...(after === undefined ? {} : { after, edit: stored!.edit.requests }) })
+      return
+    }
+    if (after === undefined) {
+      print(`${prompt}${before}`)
+      return
+    }
+    for (const r of stored!.edit.requests) print(`edit:   ${r.prompt} -> ${r.target} (${stored!.edit.method})`)
+    print(`before: ${prompt}${before}`)
+    print(`after:  ${prompt}${after}`)
+  }
+}

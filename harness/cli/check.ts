@@ -1,0 +1,71 @@
+import type { Argv, CommandModule } from 'yargs'
+import { duration, print, printJson, table } from './format'
+import { withOverrides } from './overrides'
+
+const builder = (yargs: Argv) =>
+  withOverrides(
+    yargs.positional('config', {
+      type: 'string',
+      demandOption: true,
+      describe: 'YAML file, such as configs/quickstart.yaml'
+    })
+  ).option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
+
+type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
+
+export const checkCommand: CommandModule<object, Arguments> = {
+  command: 'check <config>',
+  describe: 'Show what a config would do, how much it is, and about how long it takes',
+  builder: builder as CommandModule<object, Arguments>['builder'],
+  async handler(argv) {
+    const { loadConfig } = await import('../config/load')
+    const { applyOverrides } = await import('./overrides')
+    const { planRun } = await import('../runner/plan')
+    const { estimateRun } = await import('../runner/estimate')
+    const plan = await planRun(applyOverrides(loadConfig(argv.config), argv))
+    const estimate = await estimateRun(plan)
+    const settings = plan.settings.map(({ id, label, model, dataset, method }) => ({
+      id,
+      method: label,
+      model,
+      dataset: dataset.entry.name,
+      source: dataset.entry.source ?? 'the embedded world',
+      cases: dataset.cases.length,
+      probes: dataset.cases.reduce((sum, c) => sum + c.probes.length, 0),
+      hyperparameters: method.hyperparameters
+    }))
+    const { workers, threads, shards } = plan
+    if (argv.json) {
+      printJson({
+        name: plan.config.name,
+        hash: plan.hash,
+        settings,
+        shards: shards.length,
+        workers,
+        threads,
+        estimate
+      })
+      return
+    }
+    print(
+      `${plan.config.name}: ${settings.length} settings, ${shards.length} shards, ${workers} workers of ${threads} threads\n`
+    )
+    print(
+      table(
+        [
+          ['method', 'model', 'dataset', 'cases', 'probes', 'source'],
+          ...settings.map((s) => [s.method, s.model, s.dataset, String(s.cases), String(s.probes), s.source])
+        ],
+        { right: [3, 4] }
+      )
+    )
+    for (const s of settings.filter(
+      (s, i) => settings.findIndex((t) => t.method === s.method && t.model === s.model) === i
+    ))
+      print(`\n${s.method} on ${s.model}: ${JSON.stringify(s.hyperparameters)}`)
+    for (const d of plan.datasets) for (const s of d.skipped) print(`would skip ${s.place}: ${s.reason}`)
+    print(
+      `\nabout ${(estimate.flops / 1e12).toFixed(2)} TFLOP; at this machine's ${estimate.gflopsPerSecond.toFixed(0)} GFLOP/s about ${duration(estimate.seconds)}`
+    )
+  }
+}

@@ -1,0 +1,95 @@
+#!/usr/bin/env node
+import yargs from 'yargs'
+import { hideBin } from 'yargs/helpers'
+import { closestTo } from '../closest'
+import { explain, UserError } from '../errors'
+import { askCommand } from './ask'
+import { checkCommand } from './check'
+import { doctorCommand } from './doctor'
+import { RunInterruptedExit } from './exit'
+import { listCommand } from './list'
+import { pretrainCommand } from './pretrain'
+import { probeCommand } from './probe'
+import { reportCommand } from './report'
+import { runCommand } from './run'
+
+const OK = 0
+const USER_ERROR = 2
+/** EX_SOFTWARE of sysexits.h: a bug of ours. */
+const BUG = 70
+
+/** Exit code of the command line: 0 done, 1 some cases failed, 2 a mistake of the user, 70 a bug of ours, 130 interrupted. */
+export async function main(args: readonly string[]): Promise<number> {
+  let exitCode = OK
+  const parser = yargs([...args])
+    .scriptName('bench')
+    .usage('$0 COMMAND\n\nBenchmarks of model editing: edit, score, compare.')
+    .option('verbose', { type: 'boolean', default: false, global: true, describe: 'Show where an error comes from' })
+    .command(runCommand)
+    .command(checkCommand)
+    .command(reportCommand)
+    .command(listCommand)
+    .command(askCommand)
+    .command(doctorCommand)
+    .command(pretrainCommand)
+    .command(probeCommand)
+    .demandCommand(1, 'say what to do; `bench --help` lists the commands')
+    .recommendCommands()
+    .strict()
+    .wrap(Math.min(110, process.stdout.columns ?? 100))
+    .fail((message, error) => {
+      throw error ?? usageError(message, args)
+    })
+    .exitProcess(false)
+  try {
+    const argv = await parser.parseAsync()
+    if (typeof argv.exitCode === 'number') exitCode = argv.exitCode
+  } catch (thrown) {
+    exitCode = report(thrown, args.includes('--verbose'))
+  }
+  return exitCode
+}
+
+/** yargs names the unknown; the nearest known one helps more. */
+function usageError(message: string, args: readonly string[]): UserError {
+  const unknown = /^Unknown arguments?: ([\w-]+)/.exec(message)?.[1]
+  const hint = `\`bench ${args[0]?.startsWith('-') === false ? `${args[0]} ` : ''}--help\` shows what is possible`
+  if (unknown === undefined) return new UserError(message.charAt(0).toLowerCase() + message.slice(1), { hint })
+  return new UserError(`unknown argument '${unknown}'${closestTo(unknown, FLAGS)}`, { hint })
+}
+
+const FLAGS = [
+  ...['out', 'limit', 'model', 'method', 'dataset', 'source', 'seed', 'workers', 'backend', 'resume', 'json'],
+  ...['site', 'edit', 'tokens', 'verbose', 'help', 'version']
+]
+
+function report(thrown: unknown, verbose: boolean): number {
+  const error = explain(thrown)
+  if (error instanceof RunInterruptedExit) {
+    process.stderr.write(`\n${error.message}\n`)
+    return 130
+  }
+  const stack = error instanceof Error ? error.stack : undefined
+  if (error instanceof UserError) {
+    process.stderr.write(`error: ${error.format()}\n${verbose && stack !== undefined ? `${stack}\n` : ''}`)
+    return USER_ERROR
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(
+    verbose
+      ? `internal error: ${stack ?? message}\n`
+      : `internal error: ${message}\n  this is a bug in bench; --verbose shows where\n`
+  )
+  return BUG
+}
+
+if (require.main === module) {
+  // A reader that stops early (`bench list models | head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(OK)
+    throw error
+  })
+  main(hideBin(process.argv)).then((code) => {
+    process.exitCode = code
+  })
+}

@@ -1,0 +1,83 @@
+import { Presets, SingleBar } from 'cli-progress'
+import type { RunProgress } from '../runner/run'
+import { duration } from './format'
+
+/** Shows how far a run is: a bar with rate and time left on a terminal, a line now and then elsewhere. Always on stderr. */
+export interface ProgressView {
+  update(progress: RunProgress): void
+  note(message: string): void
+  stop(): void
+}
+
+/** Lines of a plain log are at least so far apart. */
+const QUIET_MS = 10_000
+
+export function progressView(terminal: boolean): ProgressView {
+  return terminal ? bar() : lines()
+}
+
+function bar(): ProgressView {
+  const view = new SingleBar(
+    {
+      format: '  {bar} {percentage} %  {value}/{total} edits  {rate} edits/s  {left} left',
+      stream: process.stderr,
+      hideCursor: true,
+      clearOnComplete: true
+    },
+    Presets.shades_classic
+  )
+  let clock: Clock | undefined
+  return {
+    update({ phase, done, total }) {
+      if (phase === 'preparing') return
+      if (clock === undefined) {
+        clock = new Clock(done)
+        view.start(total, done, { rate: '-', left: '-' })
+      }
+      view.update(done, clock.read(done, total))
+    },
+    note: (message) => {
+      process.stderr.write(`${message}\n`)
+    },
+    stop: () => {
+      if (clock !== undefined) view.stop()
+    }
+  }
+}
+
+function lines(): ProgressView {
+  let clock: Clock | undefined
+  let last = performance.now()
+  return {
+    update({ phase, done, total }) {
+      if (phase === 'preparing') return
+      clock ??= new Clock(done)
+      const now = performance.now()
+      if (now - last < QUIET_MS && done < total) return
+      last = now
+      const { rate, left } = clock.read(done, total)
+      process.stderr.write(`${done}/${total} edits, ${rate} edits/s, ${left} left\n`)
+    },
+    note: (message) => {
+      process.stderr.write(`${message}\n`)
+    },
+    stop: () => {}
+  }
+}
+
+/** Rate and time left since the first edit of this session. */
+class Clock {
+  readonly #start = performance.now()
+  readonly #before: number
+
+  constructor(before: number) {
+    this.#before = before
+  }
+
+  read(done: number, total: number): { rate: string; left: string } {
+    const seconds = (performance.now() - this.#start) / 1000
+    const rate = (done - this.#before) / seconds
+    if (!(rate > 0) || !Number.isFinite(rate)) return { rate: '-', left: '-' }
+    return { rate: rate.toFixed(1), left: duration((total - done) / rate) }
+  }
+}

@@ -1,0 +1,24 @@
+import { join, relative } from 'node:path'
+import type { Argv, CommandModule } from 'yargs'
+import { print, printJson } from './format'
+
+const builder = (yargs: Argv) =>
+  yargs
+    .option('out', { type: 'string', default: 'runs', requiresArg: true, describe: 'Folder of all runs' })
+    .option('site', { type: 'string', requiresArg: true, describe: 'Where the pages go; OUT/report when missing' })
+    .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
+
+type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
+
+export const reportCommand: CommandModule<object, Arguments> = {
+  command: 'report',
+  describe: 'Write the leaderboard of all runs as a static page',
+  builder: builder as CommandModule<object, Arguments>['builder'],
+  async handler({ out, site, json }) {
+    const { writeReport } = await import('../results/report')
+    const { index, pages } = await writeReport(out, site ?? join(out, 'report'))
+    if (json) printJson({ index, pages })
+    else
+      print(`report: ${relative(process.cwd(), index)} (${pages.length} run ${pages.length === 1 ? 'page' : 'pages'})`)
+  }
+}

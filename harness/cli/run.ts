@@ -1,0 +1,76 @@
+import { join, relative } from 'node:path'
+import type { Argv, CommandModule } from 'yargs'
+import { RunInterruptedExit } from './exit'
+import { print, printJson } from './format'
+import { withOverrides } from './overrides'
+
+const builder = (yargs: Argv) =>
+  withOverrides(
+    yargs.positional('config', {
+      type: 'string',
+      demandOption: true,
+      describe: 'YAML file, such as configs/quickstart.yaml'
+    })
+  )
+    .option('out', { type: 'string', default: 'runs', requiresArg: true, describe: 'Folder of all runs' })
+    .option('resume', { type: 'boolean', default: false, describe: 'Go on with the unfinished run of this config' })
+    .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
+
+type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
+
+/** Exit code 1: the run is complete, but some cases failed. */
+const SOME_FAILED = 1
+
+export const runCommand: CommandModule<object, Arguments> = {
+  command: 'run <config>',
+  describe: 'Edit, score and store; then write the report',
+  builder: builder as CommandModule<object, Arguments>['builder'],
+  async handler(argv) {
+    const { loadConfig } = await import('../config/load')
+    const { applyOverrides } = await import('./overrides')
+    const { planRun } = await import('../runner/plan')
+    const { checkResultsDir, executeRun, RunInterrupted } = await import('../runner/run')
+    const { progressView } = await import('./progress')
+    const { readRun } = await import('../results/runs')
+    const { writeReport } = await import('../results/report')
+    const { summaryTable } = await import('./summary')
+    const plan = await planRun(applyOverrides(loadConfig(argv.config), argv))
+    checkResultsDir(argv.out)
+    const view = progressView(process.stderr.isTTY === true)
+    const stop = new AbortController()
+    const interrupt = () => stop.abort()
+    process.on('SIGINT', interrupt)
+    process.on('SIGTERM', interrupt)
+    try {
+      const finished = await executeRun(plan, {
+        resultsDir: argv.out,
+        resume: argv.resume,
+        onProgress: view.update,
+        onLog: view.note,
+        signal: stop.signal
+      })
+      view.stop()
+      const { summary } = readRun(finished.dir)
+      const site = await writeReport(argv.out, join(argv.out, 'report'))
+      const page = relative(process.cwd(), site.index)
+      if (argv.json) {
+        const { failed, edits, dir } = finished
+        printJson({ dir, report: site.index, edits, failed, skipped: finished.manifest.skipped.length, summary })
+      } else {
+        print(summaryTable(summary))
+        for (const { dataset, place, reason } of finished.manifest.skipped)
+          print(`skipped a malformed record of ${dataset}: ${place}: ${reason}`)
+        if (finished.failed > 0) print(`${finished.failed} of ${finished.edits} edits failed; the run page names them`)
+        print(`\nanswers: ${relative(process.cwd(), finished.dir)}\nreport:  ${page}`)
+      }
+      if (finished.failed > 0) argv.exitCode = SOME_FAILED
+    } catch (error) {
+      view.stop()
+      if (!(error instanceof RunInterrupted)) throw error
+      throw new RunInterruptedExit(`${error.message} in ${error.dir}; add --resume to go on`)
+    } finally {
+      process.off('SIGINT', interrupt)
+      process.off('SIGTERM', interrupt)
+    }
+  }
+}
