@@ -96,7 +96,13 @@ async function planDataset(config: Config, entry: DatasetEntry, place: string): 
     ...(Number.isFinite(limit) ? { limit } : {})
   }
   const cases: EditCase[] = []
-  for await (const editCase of dataset.load(entry.source, options)) cases.push(editCase)
+  const ids = new Map<string, number>()
+  for await (const editCase of dataset.load(entry.source, options)) {
+    // Files put together by hand repeat their numbers; rows are told apart by them.
+    const times = (ids.get(editCase.id) ?? 0) + 1
+    ids.set(editCase.id, times)
+    cases.push(times === 1 ? editCase : { ...editCase, id: `${editCase.id}.${times}` })
+  }
   if (cases.length === 0) {
     throw new UserError(`the dataset has no usable case (${skipped.length} skipped)`, {
       place: entry.source ?? entry.name,

@@ -1,0 +1,1 @@
+export { counterfact } from './counterfact'

@@ -1,0 +1,1 @@
+export { zsre } from './zsre'
