@@ -82,9 +82,11 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
     const manifest = run.finish((performance.now() - started) / 1000)
     return { dir: run.dir, manifest, edits, failed, resumedShards }
   } catch (error) {
-    if (!options.signal.aborted) throw error
     const stored = folder === undefined ? 0 : plan.shards.filter((shard) => folder!.has(shard)).length
-    folder?.pause((performance.now() - started) / 1000)
+    // A run that came to nothing leaves nothing.
+    if (stored === 0) folder?.remove()
+    if (!options.signal.aborted) throw error
+    if (stored > 0) folder?.pause((performance.now() - started) / 1000)
     throw new RunInterrupted(folder?.dir ?? options.resultsDir, stored, plan.shards.length)
   } finally {
     options.signal.removeEventListener('abort', abort)
@@ -292,6 +294,10 @@ class RunFolder {
 
   pause(seconds: number): void {
     this.#update({ seconds: this.#manifest.seconds + seconds })
+  }
+
+  remove(): void {
+    rmSync(this.dir, { recursive: true, force: true })
   }
 
   finish(seconds: number): Manifest {

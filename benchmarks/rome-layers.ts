@@ -1,0 +1,73 @@
+import { DATASETS } from '../datasets'
+import type { EditCase } from '../datasets/types'
+import { openModel } from '../harness/model'
+import { openCorpus } from '../harness/runner/corpus'
+import { cacheDir } from '../harness/runner/machine'
+import { BOOK_GRADING } from '../harness/scoring/grade'
+import { askBase, askEdited } from '../harness/scoring/score-cases'
+import { summariseAnswers } from '../harness/scoring/summarise'
+import { useBackend } from '../harness/tensor'
+import { rome } from '../methods/rome'
+
+/*
+ * Which block ROME should edit: the four properties for every block (and other settings to try), on the train half of the world,
+ * so that the test half stays unseen.
+ * `npm run bench:rome-layers -- MODEL CASES '[{"clamp_norm_factor":4},{"clamp_norm_factor":16}]'`
+ */
+
+const percent = (share: number | undefined): string =>
+  (share === undefined ? '-' : (100 * share).toFixed(1)).padStart(6)
+
+async function sweep(modelName: string, count: number, variants: readonly Record<string, unknown>[]): Promise<void> {
+  await useBackend('onnxruntime', { threads: Number(process.env.THREADS ?? 2) })
+  const model = await openModel(modelName)
+  const context = { seed: 0, cacheDir: cacheDir(), log: () => {}, corpus: openCorpus('world') }
+  console.log('dataset      layer  accur. gener. portab. local. (base: gen.)    ES     PS     NS   ms/edit  settings')
+  for (const dataset of DATASETS) {
+    const cases: EditCase[] = []
+    for await (const c of dataset.load(undefined, { onBadRecord: 'fail', seed: 0, split: 'train', limit: count }))
+      cases.push(c)
+    const base = askBase(model, cases, { localityTokens: 8 })
+    for (const variant of variants) {
+      const layers =
+        variant.layer === undefined ? Array.from({ length: model.config.layers }, (_, i) => i) : [variant.layer]
+      for (const layer of layers) {
+        const h = rome.hyperparameters.parse({ ...rome.defaults!(model.config), ...variant, layer })
+        await rome.prepare!(model, h, context)
+        const start = performance.now()
+        const edits = await rome.edit(
+          model,
+          cases.map((c) => [c.request]),
+          h,
+          context
+        )
+        const ms = (performance.now() - start) / cases.length
+        const rows = askEdited(model, base, edits, 'sweep')
+        const { properties: p, probability } = summariseAnswers(rows, [], {
+          seed: 0,
+          resamples: 1,
+          grading: BOOK_GRADING
+        })
+        console.log(
+          [
+            dataset.name.padEnd(12),
+            String(layer).padStart(5),
+            percent(p.accuracy?.edited.mean),
+            percent(p.generality?.edited.mean),
+            percent(p.portability?.edited.mean),
+            percent(p.locality?.edited.mean),
+            percent(p.generality?.base.mean).padStart(12),
+            percent(probability?.edited.ES.mean).padStart(9),
+            percent(probability?.edited.PS?.mean),
+            percent(probability?.edited.NS?.mean),
+            ms.toFixed(0).padStart(8),
+            ` ${JSON.stringify(variant)}`
+          ].join(' ')
+        )
+      }
+    }
+  }
+}
+
+const [model = 'gptj-mini', count = '40', variants = '[{}]'] = process.argv.slice(2)
+sweep(model, Number(count), JSON.parse(variants) as Record<string, unknown>[])

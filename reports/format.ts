@@ -1,0 +1,33 @@
+import type { Estimate } from '../harness/results/types'
+
+/** How numbers look on the pages. */
+
+export const percent = (share: number): string => (100 * share).toFixed(1)
+
+export function interval({ low, high }: Estimate): string {
+  return `${percent(low)}–${percent(high)}`
+}
+
+export function milliseconds(ms: number): string {
+  if (ms >= 10_000) return `${(ms / 1000).toFixed(1)} s`
+  return ms >= 100 ? `${ms.toFixed(0)} ms` : `${ms.toFixed(1)} ms`
+}
+
+export function seconds(s: number): string {
+  return s < 120 ? `${s.toFixed(0)} s` : `${(s / 60).toFixed(0)} min`
+}
+
+export function bytes(count: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB']
+  const power = count < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(count) / 3))
+  const value = count / 1000 ** power
+  return `${value.toFixed(power === 0 || value >= 100 ? 0 : 1)} ${units[power]}`
+}
+
+export function flops(count: number | undefined): string {
+  if (count === undefined) return '–'
+  return count >= 1e12 ? `${(count / 1e12).toFixed(2)} TFLOP` : `${(count / 1e9).toFixed(2)} GFLOP`
+}
+
+/** `2026-11-23 14:05 UTC`. */
+export const moment = (iso: string): string => `${iso.slice(0, 16).replace('T', ' ')} UTC`

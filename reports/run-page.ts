@@ -1,0 +1,94 @@
+import type { AnswerView, Estimate, ProbabilitySummary, RunSummary, SettingSummary } from '../harness/results/types'
+import { bytes, flops, interval, milliseconds, moment, percent, seconds } from './format'
+import { propertyCells } from './leaderboard'
+
+/** Cases of a setting whose answers the page shows; all of them are in answers.arrow. */
+const SHOWN_CASES = 20
+
+/** What the template of a run's page gets. */
+export function runPage(run: RunSummary, answers: Iterable<AnswerView>) {
+  const samples = sampleAnswers(answers)
+  const { machine } = run
+  return {
+    id: run.id,
+    name: run.name,
+    facts: [
+      ['Started', moment(run.startedAt)],
+      ['Took', seconds(run.seconds)],
+      ['Seed', String(run.seed)],
+      ['Version', run.gitCommit === undefined ? run.version : `${run.version} (${run.gitCommit.slice(0, 10)})`],
+      ['Machine', `${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.platform}`],
+      ['Runtime', `Node.js ${machine.node}, backend ${machine.backend}, ${machine.workers} workers`]
+    ].map(([term, text]) => ({ term, text })),
+    settings: run.settings.map((setting) => settingView(setting, samples.get(setting.id) ?? []))
+  }
+}
+
+function settingView(setting: SettingSummary, answers: readonly AnswerView[]) {
+  const { method, model, dataset, efficiency } = setting
+  return {
+    id: setting.id,
+    title: `${method.title} on ${model.name}, ${dataset.title}`,
+    method: method.name,
+    source: method.source,
+    dataset: `${dataset.title} from ${dataset.source}: ${setting.cases} cases${dataset.skipped > 0 ? `, ${dataset.skipped} malformed records left out` : ''}`,
+    hashes: `model ${model.hash.slice(0, 12)}, data ${dataset.hash.slice(0, 12)}`,
+    hyperparameters: Object.entries(method.hyperparameters).map(([name, value]) => ({
+      name,
+      value: JSON.stringify(value)
+    })),
+    cells: propertyCells(setting),
+    kinds: setting.kinds.map((k) => ({
+      property: k.property,
+      kind: k.kind,
+      probes: k.probes,
+      edited: number(k.edited),
+      base: percent(k.base.mean),
+      share: percent(k.tokenShare.mean),
+      baseShare: percent(k.baseTokenShare.mean)
+    })),
+    probability: setting.probability && probabilityRows(setting.probability),
+    efficiency: [
+      ['Time per edit, median', milliseconds(efficiency.msPerEdit.median)],
+      ['Time per edit, mean', milliseconds(efficiency.msPerEdit.mean)],
+      ['Setup, once', milliseconds(efficiency.setupMs)],
+      ['Matrix FLOPs per edit', flops(efficiency.flopsPerEdit)],
+      ['Peak memory of a worker', bytes(efficiency.peakBytes)],
+      ['Stored per edit', bytes(efficiency.bytesPerEdit)],
+      ['Many facts in one edit', efficiency.supportsBatch ? '✓ yes' : '✗ no']
+    ].map(([term, text]) => ({ term, text })),
+    failed: setting.failed,
+    answers: answers.map((a) => ({ ...a, base: a.property === 'locality' })),
+    shownCases: new Set(answers.map((a) => a.caseId)).size
+  }
+}
+
+const number = (e: Estimate) => ({ value: percent(e.mean), interval: interval(e) })
+
+function probabilityRows({ edited, base }: { edited: ProbabilitySummary; base: ProbabilitySummary }) {
+  const rows = (['ES', 'EM', 'PS', 'PM', 'NS', 'NM'] as const).flatMap((name) => {
+    const after = edited[name]
+    const before = base[name]
+    return after === undefined || before === undefined
+      ? []
+      : [{ name, edited: percent(after.mean), interval: interval(after), base: percent(before.mean) }]
+  })
+  const score =
+    edited.S === undefined || base.S === undefined
+      ? []
+      : [{ name: 'S', edited: percent(edited.S), interval: '', base: percent(base.S) }]
+  return [...rows, ...score]
+}
+
+/** The answers of each setting's first cases. */
+function sampleAnswers(answers: Iterable<AnswerView>): Map<string, AnswerView[]> {
+  const shown = new Map<string, { cases: Set<string>; answers: AnswerView[] }>()
+  for (const answer of answers) {
+    const setting = shown.get(answer.settingId) ?? { cases: new Set(), answers: [] }
+    shown.set(answer.settingId, setting)
+    if (!setting.cases.has(answer.caseId) && setting.cases.size >= SHOWN_CASES) continue
+    setting.cases.add(answer.caseId)
+    setting.answers.push(answer)
+  }
+  return new Map([...shown].map(([id, setting]) => [id, setting.answers]))
+}
