@@ -2,10 +2,12 @@ import type { Estimate } from '../harness/results/types'
 
 /** How numbers look on the pages. */
 
-export const percent = (share: number): string => (100 * share).toFixed(1)
+/** With a real minus sign, which is as wide as a digit. */
+export const percent = (share: number): string => (100 * share).toFixed(1).replace('-', '−')
 
 export function interval({ low, high }: Estimate): string {
-  return `${percent(low)}–${percent(high)}`
+  const between = low < 0 ? ' to ' : '–'
+  return `${percent(low)}${between}${percent(high)}`
 }
 
 export function milliseconds(ms: number): string {

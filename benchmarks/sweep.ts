@@ -7,20 +7,26 @@ import { BOOK_GRADING } from '../harness/scoring/grade'
 import { askBase, askEdited } from '../harness/scoring/score-cases'
 import { summariseAnswers } from '../harness/scoring/summarise'
 import { useBackend } from '../harness/tensor'
-import { rome } from '../methods/rome'
+import { findMethod } from '../methods'
 
 /*
- * Which block ROME should edit: the four properties for every block (and other settings to try), on the train half of the world,
- * so that the test half stays unseen.
- * `npm run bench:rome-layers -- MODEL CASES '[{"clamp_norm_factor":4},{"clamp_norm_factor":16}]'`
+ * Which block a method should edit, and with which settings: the four properties for every block and variant, on the train half of
+ * the world, so that the test half stays unseen.
+ * `npm run bench:sweep -- rome gptj-mini 40 '[{"clamp_norm_factor":4},{"clamp_norm_factor":16}]'`
  */
 
 const percent = (share: number | undefined): string =>
   (share === undefined ? '-' : (100 * share).toFixed(1)).padStart(6)
 
-async function sweep(modelName: string, count: number, variants: readonly Record<string, unknown>[]): Promise<void> {
+async function sweep(
+  methodName: string,
+  modelName: string,
+  count: number,
+  variants: readonly Record<string, unknown>[]
+): Promise<void> {
   await useBackend('onnxruntime', { threads: Number(process.env.THREADS ?? 2) })
   const model = await openModel(modelName)
+  const method = findMethod(methodName)
   const context = { seed: 0, cacheDir: cacheDir(), log: () => {}, corpus: openCorpus('world') }
   console.log('dataset      layer  accur. gener. portab. local. (base: gen.)    ES     PS     NS   ms/edit  settings')
   for (const dataset of DATASETS) {
@@ -32,10 +38,10 @@ async function sweep(modelName: string, count: number, variants: readonly Record
       const layers =
         variant.layer === undefined ? Array.from({ length: model.config.layers }, (_, i) => i) : [variant.layer]
       for (const layer of layers) {
-        const h = rome.hyperparameters.parse({ ...rome.defaults!(model.config), ...variant, layer })
-        await rome.prepare!(model, h, context)
+        const h = method.hyperparameters.parse({ ...method.defaults?.(model.config), ...variant, layer }) as never
+        await method.prepare?.(model, h, context)
         const start = performance.now()
-        const edits = await rome.edit(
+        const edits = await method.edit(
           model,
           cases.map((c) => [c.request]),
           h,
@@ -69,5 +75,5 @@ async function sweep(modelName: string, count: number, variants: readonly Record
   }
 }
 
-const [model = 'gptj-mini', count = '40', variants = '[{}]'] = process.argv.slice(2)
-sweep(model, Number(count), JSON.parse(variants) as Record<string, unknown>[])
+const [method = 'rome', model = 'gptj-mini', count = '40', variants = '[{}]'] = process.argv.slice(2)
+sweep(method, model, Number(count), JSON.parse(variants) as Record<string, unknown>[])
