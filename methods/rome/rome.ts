@@ -41,24 +41,38 @@ export const rome: EditingMethod<typeof romeHyperparameters> = {
     checkLayer(model, h)
     const templates = contextTemplates(model, h, context.seed)
     const factor = moment(model, h, context)
-    const rows = groups.map((group) => rowsOf(model.tokenizer, templates, only(group), 0))
-    const sizes = rows.map((r) => r.length * Math.max(...r.map((row) => row.ids.length)))
-    const edits = new Array<Edit>(groups.length)
-    for (const batch of batchesByLength(sizes, TOKENS_TOGETHER)) {
-      const flopsBefore = matmulFlops()
-      const together = batch.flatMap((group, fact) => rows[group]!.map((row) => ({ ...row, fact })))
-      const states = subjectStates(model, together, h.layer)
-      const first = batch.map((_, fact) => together.findIndex((row) => row.fact === fact))
-      const initial = first.map((row) => states.values[row]!)
-      const values = optimiseValues(model, together, states, initial, h)
-      const flops = (matmulFlops() - flopsBefore) / batch.length
-      for (const [fact, group] of batch.entries()) {
-        edits[group] = rankOne(groups[group]!, together, states, fact, values[fact]!, h, factor, flops)
-        context.onEdit?.(group)
-      }
-    }
-    return edits
+    return editFacts(model, groups.map(only), h, templates, factor, (group) => context.onEdit?.(group))
   }
+}
+
+/**
+ * The edits of independent facts, computed together as far as memory sensibly allows.
+ * @param factor factored second moment of the keys; the identity when missing
+ */
+export function editFacts(
+  model: LanguageModel,
+  requests: readonly EditRequest[],
+  h: RomeHyperparameters,
+  templates: readonly string[],
+  factor: Cholesky | undefined,
+  onEdit: (fact: number) => void = () => {}
+): Edit[] {
+  const rows = requests.map((request) => rowsOf(model.tokenizer, templates, request, 0))
+  const sizes = rows.map((r) => r.length * Math.max(...r.map((row) => row.ids.length)))
+  const edits = new Array<Edit>(requests.length)
+  for (const batch of batchesByLength(sizes, TOKENS_TOGETHER)) {
+    const flopsBefore = matmulFlops()
+    const together = batch.flatMap((request, fact) => rows[request]!.map((row) => ({ ...row, fact })))
+    const states = subjectStates(model, together, h.layer)
+    const initial = batch.map((_, fact) => states.values[together.findIndex((row) => row.fact === fact)]!)
+    const values = optimiseValues(model, together, states, initial, h)
+    const flops = (matmulFlops() - flopsBefore) / batch.length
+    for (const [fact, request] of batch.entries()) {
+      edits[request] = rankOne([requests[request]!], together, states, fact, values[fact]!, h, factor, flops)
+      onEdit(request)
+    }
+  }
+  return edits
 }
 
 function checkLayer(model: LanguageModel, { layer }: RomeHyperparameters): void {

@@ -68,7 +68,7 @@ def main():
     for repo, key in ((args.rome, "original"), (args.rebuilding_rome, "mean")):
         code = load(repo, moment)
         for setting in SETTINGS:
-            for layer in (1, 3):
+            for layer in (1, 2):
                 for fact in FACTS:
                     model = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
                     hparams = types.SimpleNamespace(layers=[layer], fact_token="subject_last", v_num_grad_steps=20, v_loss_layer=3,

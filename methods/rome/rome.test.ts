@@ -1,0 +1,131 @@
+import { join } from 'node:path'
+import * as tf from '@tensorflow/tfjs'
+import { type LanguageModel, openModel, readSafetensorsHeader, readTensor } from '../../harness/model'
+import { useBackend } from '../../harness/tensor'
+import { Cholesky, dot, norm } from '../../harness/tensor/linalg'
+import { rome } from '.'
+import expected from './golden/expected.json'
+import { type RomeHyperparameters, romeHyperparameters } from './hyperparameters'
+import { editFacts } from './rome'
+import { rowsOf } from './rows'
+
+/** Compared with the official code of ROME and r-ROME on the same checkpoint, texts and second moment (golden/make.py). */
+
+type Case = (typeof expected.cases)[number]
+let model: LanguageModel
+let factor: Cholesky
+
+beforeAll(async () => {
+  await useBackend('onnxruntime', { threads: 1 })
+  model = await openModel(join(__dirname, '../../harness/model/golden/gptj'))
+  const { tensors } = readSafetensorsHeader(join(__dirname, 'golden/second-moment.safetensors'))
+  factor = new Cholesky(readTensor('C', tensors.get('C')!), 128)
+})
+afterAll(() => model.dispose())
+
+const request = (c: Case) => ({
+  prompt: c.prompt.replace('{}', c.subject),
+  subject: c.subject,
+  target: c.target.trim()
+})
+
+function hyperparameters({
+  key,
+  layer,
+  v_weight_decay,
+  clamp_norm_factor,
+  kl_factor,
+  v_lr
+}: Case): RomeHyperparameters {
+  return romeHyperparameters.parse({ key, layer, v_weight_decay, clamp_norm_factor, kl_factor, v_lr })
+}
+
+function compare(got: ArrayLike<number>, wanted: readonly number[]): { cosine: number; relativeError: number } {
+  const difference = wanted.map((x, i) => got[i]! - x)
+  return { cosine: dot(got, wanted) / (norm(got) * norm(wanted)), relativeError: norm(difference) / norm(wanted) }
+}
+
+describe.each(expected.cases.map((c, i) => [`${i}: ${c.key}, layer ${c.layer}, '${c.subject}'`, c] as const))(
+  'golden %s',
+  (_, c) => {
+    test('subject position, loss curve, key direction and update are those of the official code', () => {
+      const [row] = rowsOf(model.tokenizer, expected.templates, request(c), 0)
+      expect(row!.subject).toBe(c.lookup)
+      const [edit] = editFacts(model, [request(c)], hyperparameters(c), expected.templates, factor)
+      const curve = edit!.diagnostics.lossCurve!
+      expect(curve).toHaveLength(c.losses.length)
+      for (const [step, loss] of c.losses.entries()) expect(Math.abs(curve[step]! - loss)).toBeLessThan(1e-2 * loss)
+      expect(Math.abs(edit!.diagnostics.values!.nll! - c.nll.at(-1)!)).toBeLessThan(1e-2 * c.nll.at(-1)!)
+      const [part] = edit!.parts
+      if (part?.kind !== 'low-rank') throw new Error('ROME makes low-rank edits')
+      expect(part.site).toBe(`layers.${c.layer}.mlp.proj`)
+      const left = compare(part.v, c.left)
+      const right = compare(part.u, c.right)
+      expect(left.cosine).toBeGreaterThan(0.999)
+      expect(left.relativeError).toBeLessThan(1e-2)
+      expect(right.cosine).toBeGreaterThan(0.999)
+      expect(right.relativeError).toBeLessThan(1e-2)
+    })
+  }
+)
+
+describe('edits of several facts', () => {
+  const some = () => expected.cases.filter((c) => c.key === 'mean' && c.layer === 1 && c.v_lr === 0.5)
+
+  test('computed together are those computed alone', () => {
+    const h = hyperparameters(some()[0]!)
+    const together = editFacts(model, some().map(request), h, expected.templates, factor)
+    for (const [i, c] of some().entries()) {
+      const [alone] = editFacts(model, [request(c)], h, expected.templates, factor)
+      for (const name of ['u', 'v'] as const) {
+        const [a, b] = [together[i]!, alone!].map((e) => (e.parts[0] as { u: Float32Array; v: Float32Array })[name])
+        expect(compare(a!, [...b!]).relativeError).toBeLessThan(1e-3)
+      }
+    }
+  })
+
+  test('stop one by one, each as it would alone', () => {
+    const curves = editFacts(model, some().map(request), hyperparameters(some()[0]!), expected.templates, factor).map(
+      (e) => e.diagnostics.lossCurve!
+    )
+    // Between the losses of the facts: some stop at once, some never.
+    const stop_loss = curves.map((c) => Math.min(...c)).sort((a, b) => a - b)[1]! + 1e-6
+    const h = { ...hyperparameters(some()[0]!), stop_loss }
+    const together = editFacts(model, some().map(request), h, expected.templates, factor)
+    const lengths = together.map((e) => e.diagnostics.lossCurve!.length)
+    expect(Math.min(...lengths)).toBeLessThan(20)
+    expect(Math.max(...lengths)).toBe(20)
+    for (const [i, c] of some().entries()) {
+      const [alone] = editFacts(model, [request(c)], h, expected.templates, factor)
+      expect(alone!.diagnostics.lossCurve!.length).toBe(lengths[i])
+    }
+  })
+
+  test('leave no tensor and no buffer behind, and the weights as they were', () => {
+    const run = () => editFacts(model, some().map(request), hyperparameters(some()[0]!), expected.templates, factor)
+    const hash = model.weightsHash()
+    run()
+    const memory = () => {
+      const { numTensors, numDataBuffers, liveBytes } = tf.memory() as tf.MemoryInfo & { liveBytes: number }
+      return { numTensors, numDataBuffers, liveBytes }
+    }
+    const before = memory()
+    run()
+    expect(memory()).toEqual(before)
+    expect(model.weightsHash()).toBe(hash)
+  })
+})
+
+test('a block the model does not have, and several facts in one edit, are mistakes of the user', async () => {
+  const context = { seed: 0, cacheDir: '', log: () => {} }
+  const h = romeHyperparameters.parse({ layer: 9, mom2_adjustment: false })
+  const fact = { prompt: 'A is', subject: 'A', target: 'B' }
+  await expect(rome.edit(model, [[fact]], h, context)).rejects.toThrow('no block 9')
+  await expect(rome.edit(model, [[fact, fact]], { ...h, layer: 1 }, context)).rejects.toThrow('one fact an edit')
+})
+
+test('without a corpus the second moment is refused with the ways out', async () => {
+  const h = romeHyperparameters.parse({ layer: 1 })
+  const prepared = rome.prepare!(model, h, { seed: 0, cacheDir: '', log: () => {} })
+  await expect(prepared).rejects.toMatchObject({ hint: expect.stringContaining('mom2_adjustment: false') })
+})
