@@ -47,7 +47,7 @@ export const romeHyperparameters = z.strictObject({
 
 export type RomeHyperparameters = z.output<typeof romeHyperparameters>
 
-/** Layers of kmeng01/rome (GPT-2, GPT-J) and EasyEdit (Llama); the embedded models' by benchmarks/rome-layers.ts. */
+/** Layers of kmeng01/rome (GPT-2, GPT-J) and EasyEdit (Llama); the embedded models' by `npm run bench:sweep` (README.md). */
 export function romeDefaults(model: ModelConfig): Readonly<Partial<z.input<typeof romeHyperparameters>>> {
   switch (`${model.architecture} ${model.layers}x${model.dim}`) {
     case 'gpt2 24x1024':
@@ -58,6 +58,8 @@ export function romeDefaults(model: ModelConfig): Readonly<Partial<z.input<typeo
       return { layer: 17 }
     case 'gptj 28x4096':
       return { layer: 5 }
+    case 'gptj 6x192':
+      return { layer: 0 }
     case 'llama 32x4096':
       return { layer: 5, v_num_grad_steps: 25, v_weight_decay: 1e-3 }
     default:

@@ -1,0 +1,101 @@
+import { join } from 'node:path'
+import * as tf from '@tensorflow/tfjs'
+import type { DensePart } from '../../harness/edit/types'
+import { encodePrompt, encodeTarget, type LanguageModel, openModel, scoreTargets } from '../../harness/model'
+import { useBackend } from '../../harness/tensor'
+import { dot, norm } from '../../harness/tensor/linalg'
+import { ftL } from '.'
+import expected from './golden/expected.json'
+import { ftHyperparameters } from './hyperparameters'
+
+/** Compared with the official FT baseline of ROME on the same checkpoint (golden/make.py). */
+
+let model: LanguageModel
+const context = { seed: 0, cacheDir: '', log: () => {} }
+
+beforeAll(async () => {
+  await useBackend('onnxruntime', { threads: 1 })
+  model = await openModel(join(__dirname, '../../harness/model/golden/gptj'))
+})
+afterAll(() => model.dispose())
+
+type Case = (typeof expected.cases)[number]
+const request = (c: Case) => ({ prompt: c.prompt.replace('{}', c.subject), subject: c.subject, target: c.target })
+const parse = ({ layer, lr, norm_constraint, num_steps }: Case) =>
+  ftHyperparameters.parse({ layer, lr, norm_constraint, num_steps })
+
+test.each(expected.cases.map((c, i) => [i, c.subject, c] as const))(
+  'golden %i (%s): loss curve and weight change are those of the official code',
+  async (_, __, c) => {
+    const [edit] = await ftL.edit(model, [[request(c)]], parse(c), context)
+    const curve = edit!.diagnostics.lossCurve!
+    expect(curve).toHaveLength(c.losses.length)
+    for (const [step, loss] of c.losses.entries())
+      expect(Math.abs(curve[step]! - loss)).toBeLessThan(1e-2 * loss + 1e-4)
+    const part = edit!.parts[0] as DensePart
+    expect(part.site).toBe(`layers.${c.layer}.mlp.proj`)
+    expect(Math.abs(norm(part.delta) / c.norm - 1)).toBeLessThan(1e-2)
+    for (const [got, wanted] of [
+      [expected.shown.map((i) => part.delta[i]!), c.shown],
+      [[...part.bias!], c.bias]
+    ] as const) {
+      expect(dot(got, wanted) / (norm(got) * norm(wanted))).toBeGreaterThan(0.999)
+      expect(norm(got.map((x, i) => x - wanted[i]!)) / norm(wanted)).toBeLessThan(1e-2)
+    }
+  }
+)
+
+test('no weight leaves the box', async () => {
+  const h = ftHyperparameters.parse({ layer: 0, lr: 0.1, norm_constraint: 1e-3 })
+  const [edit] = await ftL.edit(model, [[request(expected.cases[0]!)]], h, context)
+  const part = edit!.parts[0] as DensePart
+  expect(Math.max(...part.delta.map(Math.abs))).toBeLessThan(1e-3 + 1e-6)
+  expect(Math.max(...part.delta.map(Math.abs))).toBeGreaterThan(0.9e-3)
+})
+
+test('the objective target_new teaches the target token after token, prompt_last all of them at once', async () => {
+  const fact = request(expected.cases[2]!)
+  const learnt = async (objective: 'prompt_last' | 'target_new') => {
+    const h = ftHyperparameters.parse({ layer: 1, lr: 2e-2, norm_constraint: false, num_steps: 60, objective })
+    const [edit] = await ftL.edit(model, [[fact]], h, context)
+    const prompt = encodePrompt(model.tokenizer, fact.prompt)
+    const target = encodeTarget(model.tokenizer, fact.target)
+    const [score] = scoreTargets(model, [{ prompt, target, edit: edit! }])
+    return JSON.stringify(score!.argmax) === JSON.stringify(target)
+  }
+  expect(await learnt('target_new')).toBe(true)
+  expect(await learnt('prompt_last')).toBe(false)
+})
+
+test('several facts share one edit', async () => {
+  const facts = expected.cases.slice(0, 2).map(request)
+  const h = ftHyperparameters.parse({
+    layer: 1,
+    lr: 2e-2,
+    norm_constraint: false,
+    num_steps: 60,
+    objective: 'target_new'
+  })
+  const edits = await ftL.edit(model, [facts], h, context)
+  expect(edits).toHaveLength(1)
+  const items = facts.map((f) => ({
+    prompt: encodePrompt(model.tokenizer, f.prompt),
+    target: encodeTarget(model.tokenizer, f.target),
+    edit: edits[0]!
+  }))
+  for (const [i, score] of scoreTargets(model, items).entries()) expect(score.argmax).toEqual(items[i]!.target)
+})
+
+test('an edit leaves no tensor behind, and the weights as they were', async () => {
+  const edit = () => ftL.edit(model, [[request(expected.cases[0]!)]], parse(expected.cases[0]!), context)
+  const hash = model.weightsHash()
+  await edit()
+  const memory = () => {
+    const { numTensors, numDataBuffers, liveBytes } = tf.memory() as tf.MemoryInfo & { liveBytes: number }
+    return { numTensors, numDataBuffers, liveBytes }
+  }
+  const before = memory()
+  await edit()
+  expect(memory()).toEqual(before)
+  expect(model.weightsHash()).toBe(hash)
+})
