@@ -21,7 +21,10 @@ export const ftHyperparameters = z.strictObject({
 
 export type FtHyperparameters = z.output<typeof ftHyperparameters>
 
-/** Layer 0 and the boxes of kmeng01/rome; the box of small models is wider, as there for the smaller GPT-2s. */
+/**
+ * Layer 0 and the boxes of kmeng01/rome, wider for smaller models; Llama's layer from EasyEdit; the embedded model's by
+ * `npm run bench:sweep` (README.md).
+ */
 export function ftLDefaults(model: ModelConfig): Readonly<Partial<z.input<typeof ftHyperparameters>>> {
   switch (`${model.architecture} ${model.layers}x${model.dim}`) {
     case 'gptj 28x4096':
@@ -30,6 +33,8 @@ export function ftLDefaults(model: ModelConfig): Readonly<Partial<z.input<typeof
       return { layer: 0, norm_constraint: 2e-3 }
     case 'gpt2 36x1280':
       return { layer: 0, norm_constraint: 1e-3 }
+    case 'gptj 6x192':
+      return { layer: 0, lr: 2e-3, norm_constraint: 5e-3 }
     case 'llama 32x4096':
       return { layer: 21 }
     default:

@@ -59,7 +59,7 @@ export function romeDefaults(model: ModelConfig): Readonly<Partial<z.input<typeo
     case 'gptj 28x4096':
       return { layer: 5 }
     case 'gptj 6x192':
-      return { layer: 0 }
+      return { layer: 0, v_num_grad_steps: 40, v_lr: 1 }
     case 'llama 32x4096':
       return { layer: 5, v_num_grad_steps: 25, v_weight_decay: 1e-3 }
     default:
