@@ -43,6 +43,7 @@ export interface LeaderboardTable {
   readonly dataset: string
   readonly datasetTitle: string
   readonly source: string
+  readonly cases: number
   readonly families: readonly {
     readonly title: string
     readonly group: string
@@ -67,15 +68,15 @@ export function cellOf(property: PropertySummary | undefined): Cell {
 export const propertyCells = (setting: SettingSummary): Cell[] => COLUMNS.map((p) => cellOf(setting.properties[p]))
 
 /**
- * One table for every model and dataset. Where several runs hold the same method there, the newest stands; the others stay on their
- * own pages.
+ * One table for every model and every selection of cases, so that all lines of a table answered the same questions. Where several
+ * runs hold the same method there, the newest stands; the others stay on their own pages.
  */
 export function leaderboard(runs: readonly RunSummary[]): LeaderboardTable[] {
   const newestFirst = [...runs].sort((a, b) => b.startedAt.localeCompare(a.startedAt))
   const tables = new Map<string, { run: RunSummary; setting: SettingSummary }[]>()
   for (const run of newestFirst) {
     for (const setting of run.settings) {
-      const key = JSON.stringify([setting.model.name, setting.model.hash, setting.dataset.name, setting.dataset.source])
+      const key = JSON.stringify([setting.model.name, setting.model.hash, setting.dataset.name, setting.dataset.hash])
       const entries = tables.get(key) ?? []
       tables.set(key, entries)
       if (!entries.some((e) => e.setting.method.name === setting.method.name)) entries.push({ run, setting })
@@ -83,12 +84,13 @@ export function leaderboard(runs: readonly RunSummary[]): LeaderboardTable[] {
   }
   return [...tables.values()]
     .map((entries) => {
-      const { model, dataset } = entries[0]!.setting
+      const { model, dataset, cases } = entries[0]!.setting
       return {
         model: model.name,
         dataset: dataset.name,
         datasetTitle: dataset.title,
         source: dataset.source,
+        cases,
         families: FAMILIES.map(({ id, title, group }) => ({
           title,
           group,
@@ -99,9 +101,7 @@ export function leaderboard(runs: readonly RunSummary[]): LeaderboardTable[] {
         })).filter((family) => family.rows.length > 0)
       }
     })
-    .sort(
-      (a, b) => a.model.localeCompare(b.model) || a.dataset.localeCompare(b.dataset) || a.source.localeCompare(b.source)
-    )
+    .sort((a, b) => a.model.localeCompare(b.model) || a.dataset.localeCompare(b.dataset) || b.cases - a.cases)
 }
 
 function rowOf(run: RunSummary, setting: SettingSummary): LeaderboardRow {

@@ -28,7 +28,7 @@ export const checkCommand: CommandModule<object, Arguments> = {
       id,
       method: label,
       model,
-      dataset: dataset.entry.name,
+      dataset: dataset.label,
       source: dataset.entry.source ?? 'the embedded world',
       cases: dataset.cases.length,
       probes: dataset.cases.reduce((sum, c) => sum + c.probes.length, 0),

@@ -31,4 +31,9 @@ export const print = (text: string): void => {
   process.stdout.write(`${text}\n`)
 }
 
+/** For people, where stdout is for a program. */
+export const printNote = (text: string): void => {
+  process.stderr.write(`${text}\n`)
+}
+
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))

@@ -45,11 +45,17 @@ export function applyOverrides({ config, placeOf }: LoadedConfig, flags: Overrid
     return chosen.length > 0 ? chosen : [{ name: findMethod(name, '--method').name, hyperparameters: {} }]
   })
   const chosen = flags.dataset?.flatMap((name) => {
-    const named = config.datasets.filter((d) => d.name === name)
-    const { name: known } = findDataset(name, '--dataset')
+    const named = config.datasets.filter((d) => d.label === name || d.name === name)
     return named.length > 0
       ? named
-      : [{ name: known, split: 'test' as const, on_bad_record: 'fail' as const, options: {} }]
+      : [
+          {
+            name: findDataset(name, '--dataset').name,
+            split: 'test' as const,
+            on_bad_record: 'fail' as const,
+            options: {}
+          }
+        ]
   })
   const datasets = chosen ?? config.datasets
   if (flags.source !== undefined && datasets.length !== 1) {

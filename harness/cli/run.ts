@@ -1,7 +1,7 @@
 import { join, relative } from 'node:path'
 import type { Argv, CommandModule } from 'yargs'
 import { RunInterruptedExit } from './exit'
-import { print, printJson } from './format'
+import { print, printJson, printNote } from './format'
 import { withOverrides } from './overrides'
 
 const builder = (yargs: Argv) =>
@@ -13,7 +13,11 @@ const builder = (yargs: Argv) =>
     })
   )
     .option('out', { type: 'string', default: 'runs', requiresArg: true, describe: 'Folder of all runs' })
-    .option('resume', { type: 'boolean', default: false, describe: 'Go on with the unfinished run of this config' })
+    .option('resume', {
+      type: 'boolean',
+      default: false,
+      describe: 'Go on with the run of this config where it stopped'
+    })
     .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
 
 type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
@@ -33,6 +37,7 @@ export const runCommand: CommandModule<object, Arguments> = {
     const { progressView } = await import('./progress')
     const { readRun } = await import('../results/runs')
     const { writeReport } = await import('../results/report')
+    const { runJson } = await import('../results/json')
     const { summaryTable } = await import('./summary')
     const plan = await planRun(applyOverrides(loadConfig(argv.config), argv))
     checkResultsDir(argv.out)
@@ -52,22 +57,23 @@ export const runCommand: CommandModule<object, Arguments> = {
       view.stop()
       const { summary } = readRun(finished.dir)
       const site = await writeReport(argv.out, join(argv.out, 'report'))
-      const page = relative(process.cwd(), site.index)
-      if (argv.json) {
-        const { failed, edits, dir } = finished
-        printJson({ dir, report: site.index, edits, failed, skipped: finished.manifest.skipped.length, summary })
-      } else {
-        print(summaryTable(summary))
-        for (const { dataset, place, reason } of finished.manifest.skipped)
-          print(`skipped a malformed record of ${dataset}: ${place}: ${reason}`)
-        if (finished.failed > 0) print(`${finished.failed} of ${finished.edits} edits failed; the run page names them`)
-        print(`\nanswers: ${relative(process.cwd(), finished.dir)}\nreport:  ${page}`)
-      }
+      // With --json stdout is for the program that reads it, and people read stderr.
+      const say = argv.json ? printNote : print
+      say(summaryTable(summary))
+      for (const { dataset, place, reason } of finished.manifest.skipped)
+        say(`skipped a malformed record of ${dataset}: ${place}: ${reason}`)
+      if (finished.failed > 0) say(`${finished.failed} of ${finished.edits} edits failed; the run page names them`)
+      say(`\nanswers: ${relative(process.cwd(), finished.dir)}\nreport:  ${relative(process.cwd(), site.index)}`)
+      if (argv.json) printJson(runJson(finished.dir, site.index, summary))
       if (finished.failed > 0) argv.exitCode = SOME_FAILED
     } catch (error) {
       view.stop()
       if (!(error instanceof RunInterrupted)) throw error
-      throw new RunInterruptedExit(`${error.message} in ${error.dir}; add --resume to go on`)
+      throw new RunInterruptedExit(
+        error.stored === 0
+          ? 'interrupted before anything was stored'
+          : `interrupted: ${error.stored} of ${error.shards} shards are stored in ${error.dir}; add --resume to go on`
+      )
     } finally {
       process.off('SIGINT', interrupt)
       process.off('SIGTERM', interrupt)

@@ -1,15 +1,14 @@
 import { z } from 'zod'
 import { BACKENDS } from '../tensor/backend'
 
+const name = z.string().regex(/^[\w.-]+$/, "may hold letters, digits, '.', '_' and '-'")
 const share = z.number().min(0).max(1)
 const cuts = z.strictObject({ medium: share, high: share })
 
 /** One method of a run, with what differs from its defaults. */
 const methodEntry = z.strictObject({
   name: z.string().describe('A method of `bench list methods`'),
-  label: z
-    .string()
-    .regex(/^[\w.-]+$/, "may hold letters, digits, '.', '_' and '-'")
+  label: name
     .optional()
     .describe('Name in results, to run one method several times with other settings; the method name when missing'),
   hyperparameters: z.record(z.string(), z.unknown()).default({}).describe("What differs from the method's defaults")
@@ -17,6 +16,7 @@ const methodEntry = z.strictObject({
 
 const datasetEntry = z.strictObject({
   name: z.string().describe('A dataset of `bench list datasets`'),
+  label: name.optional().describe('Name in results, to use one dataset several times; the dataset name when missing'),
   source: z.string().optional().describe('File in the official format; the embedded world when missing'),
   split: z.enum(['train', 'test']).default('test').describe('Which half of the embedded world'),
   limit: z.number().int().min(1).optional().describe('Take the first so many cases'),
@@ -26,11 +26,7 @@ const datasetEntry = z.strictObject({
 
 /** The one source of what a config may hold: types, validation and configs/schema.json come from here. */
 export const configSchema = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[\w.-]+$/, "may hold letters, digits, '.', '_' and '-'")
-    .optional()
-    .describe("Name of the run; the file's name when missing"),
+  name: name.optional().describe("Name of the run; the file's name when missing"),
   seed: z.number().int().min(0).default(0).describe('Seed of everything random'),
   models: z
     .array(z.string())

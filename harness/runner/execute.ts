@@ -97,8 +97,7 @@ export class WorkerState {
       }
     }
     // A shard is there with all its files, or not at all.
-    const fresh = `${task.dir}.new`
-    rmSync(fresh, { recursive: true, force: true })
+    const fresh = `${task.dir}.${process.pid}.new`
     mkdirSync(fresh, { recursive: true })
     answersTable.write(join(fresh, 'answers.arrow'), [answers])
     editsTable.write(join(fresh, 'edits.arrow'), [rows])

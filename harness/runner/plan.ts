@@ -12,6 +12,7 @@ import type { MethodTask } from './tasks'
 
 export interface PlannedDataset {
   readonly entry: DatasetEntry
+  readonly label: string
   readonly title: string
   readonly hash: string
   readonly cases: readonly EditCase[]
@@ -64,7 +65,7 @@ export async function planRun({ config, placeOf }: LoadedConfig): Promise<Plan> 
   if (twice !== undefined) {
     throw new UserError(`two entries come to the same setting '${twice.id}'`, {
       place: placeOf(['methods']),
-      hint: "give the methods different names by 'label: ...'"
+      hint: "give the methods, or the datasets, different names by 'label: ...'"
     })
   }
   const shards = planShards(config, settings)
@@ -110,7 +111,7 @@ async function planDataset(config: Config, entry: DatasetEntry, place: string): 
     })
   }
   const hash = createHash('sha256').update(JSON.stringify(cases)).digest('hex')
-  return { entry, title: dataset.title, hash, cases, skipped }
+  return { entry, label: entry.label ?? entry.name, title: dataset.title, hash, cases, skipped }
 }
 
 function planSetting(
@@ -128,7 +129,7 @@ function planSetting(
     throw problem(parsed.error.issues[0]!, placeOf, method.hyperparameters, ['methods', index, 'hyperparameters'])
   }
   const label = entry.label ?? entry.name
-  const id = [label, model, dataset.entry.name].map(fileName).join('--')
+  const id = [label, model, dataset.label].map(fileName).join('--')
   const hyperparameters = parsed.data as Record<string, unknown>
   return { id, label, model, dataset, method: { setting: id, name: entry.name, hyperparameters } }
 }

@@ -22,7 +22,7 @@ export interface RunProgress {
 export interface RunOptions {
   /** Folder of all runs. */
   readonly resultsDir: string
-  /** Go on with the newest unfinished run of the same plan, where there is one. */
+  /** Go on with the run of the same plan, where there is one; a complete one is left as it is. */
   readonly resume: boolean
   readonly onProgress: (progress: RunProgress) => void
   readonly onLog: (message: string) => void
@@ -46,7 +46,7 @@ export class RunInterrupted extends Error {
     readonly stored: number,
     readonly shards: number
   ) {
-    super(`interrupted: ${stored} of ${shards} shards are stored`)
+    super('interrupted')
   }
 }
 
@@ -62,34 +62,40 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
   })
   let log: ((message: string, details?: Readonly<Record<string, unknown>>) => void) | undefined
   const progress = new ProgressCount(plan, options.onProgress)
-  const abort = () => pool.close()
-  options.signal.addEventListener('abort', abort)
   let folder: RunFolder | undefined
-  try {
+  const work = async (): Promise<FinishedRun> => {
     options.onProgress({ phase: 'preparing', done: 0, total: progress.total })
-    const opened = await openModels(plan, pool, options.signal)
-    folder = openFolder(plan, opened, options)
-    const run = folder
+    const opened = await openModels(plan, pool)
+    const run = openFolder(plan, opened, options)
+    folder = run
+    if (run.manifest.status === 'complete')
+      return { dir: run.dir, manifest: run.manifest, ...run.count(), resumedShards: plan.shards.length }
     log = (message, details) => run.log(message, details)
     log(run.resumed ? 'resumed' : 'started', { shards: plan.shards.length, workers: plan.workers })
-    await prepareMethods(plan, pool, run, options.signal)
+    await prepareMethods(plan, pool, run)
     const missing = plan.shards.filter((shard) => !run.has(shard))
     const resumedShards = plan.shards.length - missing.length
     progress.skip(plan.shards.filter((shard) => run.has(shard)))
-    await unlessStopped(Promise.all(missing.map((shard) => runShard(plan, shard, pool, run))), options.signal)
-    await checkWeights(pool, opened, options.signal)
-    const { edits, failed } = run.merge(plan.shards)
+    await Promise.all(missing.map((shard) => runShard(plan, shard, pool, run)))
+    await checkWeights(pool, opened)
+    run.merge(plan.shards)
     const manifest = run.finish((performance.now() - started) / 1000)
-    return { dir: run.dir, manifest, edits, failed, resumedShards }
+    return { dir: run.dir, manifest, ...run.count(), resumedShards }
+  }
+  // A killed worker never answers, so stopping is a race.
+  const stopped = new Promise<never>((_, reject) => {
+    options.signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true })
+  })
+  try {
+    return await Promise.race([work(), stopped])
   } catch (error) {
     const stored = folder === undefined ? 0 : plan.shards.filter((shard) => folder!.has(shard)).length
     // A run that came to nothing leaves nothing.
-    if (stored === 0) folder?.remove()
+    if (stored === 0 && folder?.manifest.status === 'running') folder.remove()
     if (!options.signal.aborted) throw error
     if (stored > 0) folder?.pause((performance.now() - started) / 1000)
     throw new RunInterrupted(folder?.dir ?? options.resultsDir, stored, plan.shards.length)
   } finally {
-    options.signal.removeEventListener('abort', abort)
     pool.close()
   }
 }
@@ -107,31 +113,19 @@ function workerSetup({ config, threads }: Plan): WorkerSetup {
   }
 }
 
-/** Rejects when the run is stopped: a killed worker never answers. */
-function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return Promise.race([
-    work,
-    new Promise<never>((_, reject) => {
-      if (signal.aborted) reject(new Error('stopped'))
-      signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true })
-    })
-  ])
-}
-
-async function openModels(plan: Plan, pool: WorkerPool, signal: AbortSignal): Promise<Map<string, OpenedModel>> {
+async function openModels(plan: Plan, pool: WorkerPool): Promise<Map<string, OpenedModel>> {
   const opened = new Map<string, OpenedModel>()
-  for (const model of plan.config.models)
-    opened.set(model, await unlessStopped(pool.run({ type: 'open', model }), signal))
+  for (const model of plan.config.models) opened.set(model, await pool.run({ type: 'open', model }))
   return opened
 }
 
 /** The work all edits of a method share, once for a method, a model and its hyper-parameters. */
-async function prepareMethods(plan: Plan, pool: WorkerPool, folder: RunFolder, signal: AbortSignal): Promise<void> {
+async function prepareMethods(plan: Plan, pool: WorkerPool, folder: RunFolder): Promise<void> {
   const done = new Map<string, number>()
   for (const { id, model, method } of plan.settings) {
     if (folder.manifest.setupMs[id] !== undefined) continue
     const key = JSON.stringify([model, method.name, method.hyperparameters])
-    const ms = done.get(key) ?? (await unlessStopped(pool.run({ type: 'prepare', model, method }), signal)).ms
+    const ms = done.get(key) ?? (await pool.run({ type: 'prepare', model, method })).ms
     done.set(key, ms)
     folder.setup(id, ms)
   }
@@ -153,13 +147,9 @@ async function runShard(plan: Plan, shard: PlannedShard, pool: WorkerPool, folde
 }
 
 /** Edits are values: the base weights must be the same bytes after the run. */
-async function checkWeights(
-  pool: WorkerPool,
-  opened: ReadonlyMap<string, OpenedModel>,
-  signal: AbortSignal
-): Promise<void> {
+async function checkWeights(pool: WorkerPool, opened: ReadonlyMap<string, OpenedModel>): Promise<void> {
   for (const [model, { weightsHash }] of opened) {
-    const after = await unlessStopped(pool.run({ type: 'weights-hash', model }), signal)
+    const after = await pool.run({ type: 'weights-hash', model })
     if (after.weightsHash !== weightsHash) throw new Error(`the weights of ${model} changed during the run`)
   }
 }
@@ -184,22 +174,25 @@ class ProgressCount {
   }
 }
 
-/** Starts a new folder, or goes on with the newest unfinished run of the same plan. */
+/**
+ * The folder of the run: named by the config and the hash of all that decides the answers. Resuming finds it again, finished or
+ * not; a fresh start beside an older run of the same name gets a number, so that nothing is lost.
+ */
 function openFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, options: RunOptions): RunFolder {
+  const models = [...opened].map(([name, { hash, backend }]) => [name, hash, backend])
   const hash = createHash('sha256')
-    .update(JSON.stringify([plan.hash, packageVersion(), [...opened].map(([name, m]) => [name, m.hash])]))
+    .update(JSON.stringify([plan.hash, packageVersion(), models]))
     .digest('hex')
   if (options.resume) {
-    const unfinished = listRuns(options.resultsDir).find(
-      (r) => r.manifest.status === 'running' && r.manifest.hash === hash
-    )
-    if (unfinished !== undefined) return new RunFolder(unfinished.dir, unfinished.manifest, true)
-    options.onLog(`no unfinished run of this config and data in ${options.resultsDir}; starting a new one`)
+    const same = listRuns(options.resultsDir).filter((r) => r.manifest.hash === hash)
+    const found = same.find((r) => r.manifest.status === 'running') ?? same[0]
+    if (found !== undefined) return new RunFolder(found.dir, found.manifest, true)
+    options.onLog(`no run of this config and data in ${options.resultsDir}; starting a new one`)
   }
+  const first = `${plan.config.name}-${hash.slice(0, 12)}`
+  let id = first
+  for (let n = 2; existsSync(join(options.resultsDir, id)); n++) id = `${first}-${n}`
   const startedAt = new Date().toISOString()
-  const stamp = startedAt.slice(0, 19).replace(/[-:]/g, '').replace('T', '-')
-  let id = `${plan.config.name}-${stamp}-${hash.slice(0, 8)}`
-  for (let n = 2; existsSync(join(options.resultsDir, id)); n++) id = `${id.replace(/_\d+$/, '')}_${n}`
   const dir = join(options.resultsDir, id)
   mkdirSync(join(dir, 'shards'), { recursive: true })
   const backends = [...new Set([...opened.values()].map((m) => m.backend))]
@@ -218,7 +211,7 @@ function openFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, option
     settings: plan.settings.map((s) => describeSetting(s, opened.get(s.model)!)),
     setupMs: {},
     weights: Object.fromEntries([...opened].map(([name, m]) => [name, m.weightsHash])),
-    skipped: plan.datasets.flatMap((d) => d.skipped.map((s) => ({ dataset: d.entry.name, ...s }))),
+    skipped: plan.datasets.flatMap((d) => d.skipped.map((s) => ({ dataset: d.label, ...s }))),
     shards: plan.shards.length
   }
   return new RunFolder(dir, manifest, false)
@@ -232,7 +225,7 @@ function describeSetting({ id, label, model, dataset, method }: PlannedSetting, 
     method: { name: method.name, title, family, source, supportsBatch, hyperparameters: method.hyperparameters },
     model: { name: model, hash: opened.hash, architecture: opened.architecture },
     dataset: {
-      name: dataset.entry.name,
+      name: dataset.label,
       title: dataset.title,
       source: dataset.entry.source ?? 'the embedded world',
       hash: dataset.hash,
@@ -275,7 +268,7 @@ class RunFolder {
     return existsSync(this.shardDir(shard))
   }
 
-  merge(shards: readonly PlannedShard[]): { edits: number; failed: number } {
+  merge(shards: readonly PlannedShard[]): void {
     const rows = shards.map((shard) => ({
       answers: answersTable.read(join(this.shardDir(shard), 'answers.arrow')),
       edits: editsTable.read(join(this.shardDir(shard), 'edits.arrow'))
@@ -288,7 +281,11 @@ class RunFolder {
       join(this.dir, 'edits.arrow'),
       rows.map((r) => r.edits)
     )
-    const edits = rows.flatMap((r) => r.edits)
+  }
+
+  /** Edits of a complete run. */
+  count(): { edits: number; failed: number } {
+    const edits = editsTable.read(join(this.dir, 'edits.arrow'))
     return { edits: edits.length, failed: edits.filter((e) => e.error !== null).length }
   }
 

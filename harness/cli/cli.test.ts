@@ -1,0 +1,260 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { packageRoot } from '../model/registry'
+import { answersTable } from '../results/tables'
+
+/** Runs the program a user runs: dist/, made by `npm run build`. */
+const PROGRAM = join(packageRoot(), 'dist', 'harness', 'cli', 'main.js')
+const QUICKSTART = join(packageRoot(), 'configs', 'quickstart.yaml')
+
+let dir: string
+beforeAll(() => {
+  if (!existsSync(PROGRAM)) throw new Error('dist/ is missing: run `npm run build` first, as `npm test` does')
+})
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'bench-cli-'))
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function bench(...args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [PROGRAM, ...args], { cwd: dir, maxBuffer: 1e8 }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
+    })
+  })
+}
+
+const config = (text: string): string => {
+  const file = join(dir, 'my.yaml')
+  writeFileSync(file, text)
+  return file
+}
+const SMALL = `models: [gptj-mini]
+methods:
+  - name: rome
+    hyperparameters: { context_template_length_params: [[3, 1]], v_num_grad_steps: 8 }
+datasets:
+  - name: zsre
+limit: 8
+shard_size: 2
+store_edits: 1
+workers: 2
+`
+const runFolder = (out: string): string => {
+  const [name, ...more] = readdirSync(out).filter((f) => f.startsWith('my-'))
+  expect(more).toEqual([])
+  return join(out, name!)
+}
+
+describe('bench run', () => {
+  it('runs FT-L and ROME on both datasets, prints exactly one JSON object, and writes the page it names', async () => {
+    const { code, stdout, stderr } = await bench('run', QUICKSTART, '--limit', '3', '--out', 'runs', '--json')
+    expect({ code, stderr }).toMatchObject({ code: 0 })
+    const { run, dir: folder, report, results } = JSON.parse(stdout)
+    expect(run).toMatch(/^quickstart-[0-9a-f]{12}$/)
+    expect(readdirSync(join(dir, folder)).sort()).toEqual([
+      'answers.arrow',
+      'edits',
+      'edits.arrow',
+      'log.jsonl',
+      'manifest.json'
+    ])
+    expect(results).toHaveLength(4)
+    for (const result of results) {
+      expect(result).toMatchObject({ model: 'gptj-mini', protocol: 'single', cases: 3, failed: 0 })
+      for (const property of ['accuracy', 'generality', 'portability', 'locality']) {
+        expect(result[property] === null || (result[property] >= 0 && result[property] <= 1)).toBe(true)
+      }
+      expect(result.editMs).toBeGreaterThan(0)
+    }
+    expect(results.find((r: { method: string }) => r.method === 'rome').accuracy).toBeGreaterThan(0.6)
+    const page = readFileSync(join(dir, report), 'utf8')
+    expect(page).toContain('gptj-mini')
+    expect(stderr).toContain('exact match in percent')
+    const manifest = JSON.parse(readFileSync(join(dir, folder, 'manifest.json'), 'utf8'))
+    expect(manifest.status).toBe('complete')
+    const rows = answersTable.read(join(dir, folder, 'answers.arrow'))
+    const rome = rows.filter((r) => r.setting === 'rome--gptj-mini--zsre' && r.property === 'accuracy')
+    const accuracy = results.find((r: { setting: string }) => r.setting === 'rome--gptj-mini--zsre').accuracy
+    expect(rome.filter((r) => r.exactAfter).length / rome.length).toBeCloseTo(accuracy, 10)
+  })
+
+  it('stores edits that bench ask applies: the answer before, and after', async () => {
+    const file = config(SMALL)
+    await bench('run', file, '--limit', '1', '--out', 'runs')
+    const edits = join(runFolder(join(dir, 'runs')), 'edits', 'rome--gptj-mini--zsre')
+    const edit = join(edits, readdirSync(edits)[0]!)
+    const { requests } = JSON.parse(readFileSync(join(edit, 'edit.json'), 'utf8'))
+    const { code, stdout } = await bench(
+      'ask',
+      'gptj-mini',
+      requests[0].prompt,
+      '--edit',
+      edit,
+      '--tokens',
+      '4',
+      '--json'
+    )
+    expect(code).toBe(0)
+    const { before, after } = JSON.parse(stdout)
+    expect(before).toContain(requests[0].previousTarget)
+    expect(after).not.toBe(before)
+  })
+
+  it('killed in the middle and resumed, ends with the very bytes of an undisturbed run', async () => {
+    const file = config(SMALL)
+    await bench('run', file, '--out', 'whole')
+    const killed = spawn(process.execPath, [PROGRAM, 'run', file, '--out', 'parts'], { cwd: dir, stdio: 'ignore' })
+    await shards(killed, join(dir, 'parts'), 1)
+    killed.kill('SIGKILL')
+    await ended(killed)
+    expect(existsSync(join(runFolder(join(dir, 'parts')), 'answers.arrow'))).toBe(false)
+    const { code, stderr } = await bench('run', file, '--out', 'parts', '--resume')
+    expect({ code, stderr }).toMatchObject({ code: 0 })
+    const answers = (out: string) => readFileSync(join(runFolder(join(dir, out)), 'answers.arrow'))
+    expect(answers('parts').equals(answers('whole'))).toBe(true)
+    const log = readFileSync(join(runFolder(join(dir, 'parts')), 'log.jsonl'), 'utf8')
+    expect(log).toContain('"resumed"')
+
+    // A complete run is found again, left as it is, and shown again.
+    const again = await bench('run', file, '--out', 'parts', '--resume', '--json')
+    expect(JSON.parse(again.stdout).dir).toBe(join('parts', runFolder(join(dir, 'parts')).split('/').at(-1)!))
+    expect(readFileSync(join(runFolder(join(dir, 'parts')), 'log.jsonl'), 'utf8')).toBe(log)
+  })
+
+  it('interrupted, says so with exit code 130 and keeps what is stored', async () => {
+    const child = spawn(process.execPath, [PROGRAM, 'run', config(SMALL), '--out', 'runs'], {
+      cwd: dir,
+      stdio: ['ignore', 'ignore', 'pipe']
+    })
+    let stderr = ''
+    child.stderr!.on('data', (text) => {
+      stderr += text
+    })
+    await shards(child, join(dir, 'runs'), 1)
+    child.kill('SIGINT')
+    expect(await ended(child)).toBe(130)
+    expect(stderr).toMatch(/interrupted: [1-3] of 4 shards are stored in .*; add --resume to go on/)
+    expect(stderr).not.toContain('at ')
+  })
+
+  it('names skipped records and finishes the others', async () => {
+    const good = JSON.parse(
+      readFileSync(join(packageRoot(), 'datasets', 'zsre', 'sample', 'zsre.json'), 'utf8')
+    ) as object[]
+    writeFileSync(join(dir, 'data.json'), JSON.stringify([good[0], { subject: 'A' }, good[1]], null, 1))
+    const text = SMALL.replace('name: zsre', 'name: zsre\n    source: data.json\n    on_bad_record: skip')
+    const { code, stdout } = await bench('run', config(text), '--out', 'runs')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/skipped a malformed record of zsre: .*data\.json:\d+ \(record 2\)/)
+  })
+})
+
+/** Waits until a run has stored so many shards. */
+async function shards(child: ChildProcess, out: string, count: number): Promise<void> {
+  const stored = () => {
+    const [run] = existsSync(out) ? readdirSync(out) : []
+    const folder = run === undefined ? '' : join(out, run, 'shards')
+    return existsSync(folder) ? readdirSync(folder).filter((f) => /^\d+$/.test(f)).length : 0
+  }
+  while (stored() < count) {
+    if (child.exitCode !== null) throw new Error(`the run ended with ${child.exitCode} before it was disturbed`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+const ended = (child: ChildProcess): Promise<number | null> =>
+  child.exitCode !== null || child.signalCode !== null
+    ? Promise.resolve(child.exitCode)
+    : new Promise((resolve) => child.once('exit', resolve))
+
+describe('mistakes end in one message, exit code 2, and nothing written', () => {
+  test.each([
+    ['broken YAML', () => ['run', config('models: [')], /my\.yaml:1:\d+: not valid YAML/],
+    [
+      'an unknown key',
+      () => ['run', config(`${SMALL}sead: 1\n`)],
+      /my\.yaml:11: unknown key 'sead', did you mean 'seed'/
+    ],
+    [
+      'an unknown method',
+      () => ['run', config(SMALL.replace('rome', 'rone'))],
+      /my\.yaml:3: unknown method 'rone', did you mean/
+    ],
+    ['an unknown flag', () => ['run', QUICKSTART, '--limt', '3'], /unknown argument 'limt', did you mean 'limit'/],
+    ['an unknown command', () => ['rum', QUICKSTART], /did you mean run|unknown/i],
+    ['no command', () => [], /bench --help/],
+    [
+      'weights that are not here',
+      () => ['run', join(packageRoot(), 'configs', 'rome-gptj.yaml')],
+      /EleutherAI\/gpt-j-6b .* are not on this machine/
+    ],
+    [
+      'an --out that is a file',
+      () => ['run', config(SMALL), '--out', 'my.yaml'],
+      /my\.yaml: cannot make the results folder/
+    ],
+    [
+      'a block the model has not',
+      () => ['run', config(SMALL.replace('{ ', '{ layer: 9, '))],
+      /layer: there is no block 9 in gptj-mini/
+    ],
+    ['a report of nothing', () => ['report', '--out', 'nowhere'], /nowhere: no complete run here/],
+    ['an edit that is not there', () => ['ask', 'gptj-mini', 'Hi', '--edit', 'nowhere'], /nowhere: no edit here/]
+  ] as const)('%s', async (_, args, message) => {
+    const { code, stdout, stderr } = await bench(...args())
+    expect(stderr).toMatch(message)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).not.toMatch(/^ {4}at /m)
+    expect(readdirSync(dir).filter((f) => f !== 'my.yaml' && f !== 'runs')).toEqual([])
+    if (existsSync(join(dir, 'runs'))) expect(readdirSync(join(dir, 'runs'))).toEqual([])
+  })
+
+  it('shows where an error comes from with --verbose', async () => {
+    const { stderr } = await bench('run', 'no.yaml', '--verbose')
+    expect(stderr).toMatch(/^ {4}at /m)
+  })
+})
+
+describe('other commands', () => {
+  it('check prints the plan, its size and an estimate, and writes nothing', async () => {
+    const { code, stdout } = await bench('check', QUICKSTART, '--json')
+    const { settings, estimate } = JSON.parse(stdout)
+    expect({ code, settings: settings.length }).toEqual({ code: 0, settings: 4 })
+    expect(estimate.seconds).toBeGreaterThan(0)
+    expect(readdirSync(dir)).toEqual([])
+  })
+
+  it.each([
+    ['methods', 'rome'],
+    ['datasets', 'counterfact'],
+    ['models', 'gptj-mini']
+  ])('list %s', async (what, name) => {
+    const { stdout } = await bench('list', what, '--json')
+    expect((JSON.parse(stdout) as { name: string }[]).map((row) => row.name)).toContain(name)
+  })
+
+  it('doctor names the backend, the rate and why others do not run', async () => {
+    const { stdout } = await bench('doctor', '--json')
+    const report = JSON.parse(stdout)
+    expect(['onnxruntime', 'tensorflow']).toContain(report.backend)
+    expect(report.sgemmGflops).toBeGreaterThan(1)
+    expect(report.backends.map((b: { name: string }) => b.name).sort()).toEqual(['cpu', 'onnxruntime', 'tensorflow'])
+    expect(report.backends.every((b: { reason: string }) => b.reason.length > 0)).toBe(true)
+  })
+})
+
+test('gptj-mini knows its world: 98 % in trained phrasings, 95 % in held-out ones', async () => {
+  const { stdout } = await bench('probe', 'gptj-mini', '--json')
+  const { kinds } = JSON.parse(stdout)
+  expect(kinds.trained.exact).toBeGreaterThanOrEqual(0.98)
+  expect(kinds['held-out'].exact).toBeGreaterThanOrEqual(0.95)
+})
