@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { UserError } from '../harness/errors'
@@ -114,11 +114,7 @@ function compute(
     for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + partial[i]!
   }
   const matrix = Float32Array.from(sum, (value) => value / tokens)
-  mkdirSync(join(file, '..'), { recursive: true })
-  // Another process may be writing the same: each writes its own, and the last rename wins with equal content.
-  const own = `${file}.${process.pid}`
-  writeSafetensors(own, new Map([['C', { shape: [n, n], data: matrix }]]))
-  renameSync(own, file)
+  writeSafetensors(file, new Map([['C', { shape: [n, n], data: matrix }]]))
   context.log(`second moment of ${site} over ${tokens} tokens`, { ms: performance.now() - start })
   return matrix
 }

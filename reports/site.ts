@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Handlebars from 'handlebars'
 import { packageRoot } from '../harness/model/registry'
+import { replaceWhole } from '../harness/replace'
 import type { AnswerView, RunSummary } from '../harness/results/types'
 import { moment } from './format'
 import { leaderboard } from './leaderboard'
@@ -17,7 +18,6 @@ export async function writeSite(
   answersOf: (runId: string) => Iterable<AnswerView>
 ): Promise<{ index: string; pages: string[] }> {
   const render = loadTemplates()
-  mkdirSync(join(outDir, 'runs'), { recursive: true })
   const newestFirst = [...runs].sort((a, b) => b.startedAt.localeCompare(a.startedAt))
   replaceFile(join(outDir, 'site.css'), readFileSync(join(source(), 'styles', 'site.css'), 'utf8'))
   const pages = newestFirst.map((run) => {
@@ -53,7 +53,5 @@ function loadTemplates() {
 }
 
 /** Readers never see half a page. */
-function replaceFile(file: string, content: string): void {
-  writeFileSync(`${file}.tmp`, content)
-  renameSync(`${file}.tmp`, file)
-}
+const replaceFile = (file: string, content: string): void =>
+  replaceWhole(file, (temporary) => writeFileSync(temporary, content))

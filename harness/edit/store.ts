@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../errors'
 import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from '../model/safetensors'
+import { replaceWhole } from '../replace'
 import type { Edit, EditPart } from './types'
 
 const storedPart = z.object({ kind: z.enum(['low-rank', 'dense']), site: z.string(), out: z.number(), in: z.number() })
@@ -35,11 +36,7 @@ export function editBytes(edit: Edit): number {
 
 /** Writes a folder with edit.json and edit.safetensors, all of it or nothing. */
 export function saveEdit(dir: string, edit: Edit, model: EditedModel): void {
-  const fresh = `${dir}.new`
-  rmSync(fresh, { recursive: true, force: true })
-  mkdirSync(fresh, { recursive: true })
   const tensors = new Map(edit.parts.flatMap((part, i) => arraysOf(part).map(([name, t]) => [`${i}.${name}`, t])))
-  writeSafetensors(join(fresh, 'edit.safetensors'), tensors)
   const json: z.input<typeof storedEdit> = {
     format: 'model-edit-1',
     method: edit.method,
@@ -54,10 +51,11 @@ export function saveEdit(dir: string, edit: Edit, model: EditedModel): void {
     })),
     ...(edit.diagnostics.values === undefined ? {} : { values: { ...edit.diagnostics.values } })
   }
-  writeFileSync(join(fresh, 'edit.json'), `${JSON.stringify(json, null, 2)}\n`)
-  rmSync(dir, { recursive: true, force: true })
-  mkdirSync(dirname(dir), { recursive: true })
-  renameSync(fresh, dir)
+  replaceWhole(dir, (fresh) => {
+    mkdirSync(fresh)
+    writeSafetensors(join(fresh, 'edit.safetensors'), tensors)
+    writeFileSync(join(fresh, 'edit.json'), `${JSON.stringify(json, null, 2)}\n`)
+  })
 }
 
 /** @throws UserError when the folder holds no edit, or a damaged one. */

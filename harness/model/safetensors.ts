@@ -1,16 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  statSync,
-  writeSync
-} from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, readSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../errors'
+import { replaceWhole } from '../replace'
 import { bfloatToFloat, floatToHalf, halfToFloat } from './half'
 
 /** Bytes an element takes, by the format's name for the type. */
@@ -201,7 +192,7 @@ export interface TensorToWrite {
   readonly data: Float32Array
 }
 
-/** Writes a safetensors file atomically (temporary file, then rename). */
+/** Writes a safetensors file, the whole of it or nothing. */
 export function writeSafetensors(
   file: string,
   tensors: ReadonlyMap<string, TensorToWrite>,
@@ -219,18 +210,23 @@ export function writeSafetensors(
   const padded = Buffer.concat([json, Buffer.alloc((8 - (json.length % 8)) % 8, ' ')])
   const length = Buffer.alloc(8)
   length.writeBigUInt64LE(BigInt(padded.length))
-  const temporary = `${file}.tmp`
-  const fd = openSync(temporary, 'w')
-  try {
-    writeSync(fd, length)
-    writeSync(fd, padded)
-    for (const { data } of tensors.values()) {
-      const stored = dtype === 'F16' ? floatToHalf(data) : data
-      writeSync(fd, new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength))
+  replaceWhole(file, (temporary) => {
+    const fd = openSync(temporary, 'w')
+    try {
+      writeSync(fd, length)
+      writeSync(fd, padded)
+      for (const { data } of tensors.values()) {
+        const stored = dtype === 'F16' ? floatToHalf(data) : data
+        writeWhole(fd, new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength))
+      }
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
     }
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-  renameSync(temporary, file)
+  })
+}
+
+/** One write call may take less than all: 2 GiB at most, or what a nearly full disk still holds. */
+function writeWhole(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, Math.min(bytes.length - done, 2 ** 30))
 }

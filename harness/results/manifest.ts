@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config/schema'
 import { UserError } from '../errors'
+import { replaceWhole } from '../replace'
 import type { RunSummary, SettingSummary } from './types'
 
 /** One method on one model and one dataset, as planned. */
@@ -61,7 +62,6 @@ export function readManifest(runDir: string): Manifest {
 }
 
 export function writeManifest(runDir: string, manifest: Manifest): void {
-  const file = join(runDir, 'manifest.json')
-  writeFileSync(`${file}.tmp`, `${JSON.stringify(manifest, null, 2)}\n`)
-  renameSync(`${file}.tmp`, file)
+  const text = `${JSON.stringify(manifest, null, 2)}\n`
+  replaceWhole(join(runDir, 'manifest.json'), (file) => writeFileSync(file, text))
 }

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import {
   Bool,
   type DataType,
@@ -18,6 +18,7 @@ import {
 } from 'apache-arrow'
 
 import { UserError } from '../errors'
+import { replaceWhole } from '../replace'
 import type { AnswerRow, EditRow } from './rows'
 
 const nullable = (name: string, type: DataType) => new Field(name, type, true)
@@ -76,10 +77,8 @@ function tableFormat<Row extends object>(schema: Schema): TableFormat<Row> {
       writer.reset(undefined, schema)
       for (const rows of batches) writer.write(recordBatch(schema, rows))
       writer.finish()
-      // The whole file or nothing, also when the disk is full.
-      const temporary = `${file}.tmp`
-      writeFileSync(temporary, writer.toUint8Array(true))
-      renameSync(temporary, file)
+      const bytes = writer.toUint8Array(true)
+      replaceWhole(file, (temporary) => writeFileSync(temporary, bytes))
     },
     read(file) {
       try {

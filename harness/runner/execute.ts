@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EditCase } from '../../datasets/types'
 import { findMethod } from '../../methods'
@@ -7,7 +7,8 @@ import { editBytes, saveEdit } from '../edit/store'
 import type { Edit } from '../edit/types'
 import { UserError } from '../errors'
 import { type LanguageModel, openModel } from '../model'
-import type { EditRow } from '../results/rows'
+import { replaceWhole } from '../replace'
+import type { AnswerRow, EditRow } from '../results/rows'
 import { answersTable, editsTable } from '../results/tables'
 import { askBase, askEdited, tooLong } from '../scoring/score-cases'
 import { useBackend } from '../tensor'
@@ -72,7 +73,7 @@ export class WorkerState {
     const problems = task.cases.map((c) => tooLong(model, c, options))
     const cases = task.cases.filter((_, i) => problems[i] === undefined)
     const base = askBase(model, cases, options)
-    const answers = []
+    const answers: AnswerRow[] = []
     const rows: EditRow[] = []
     for (const methodTask of task.methods) {
       const { method, h } = resolve(methodTask)
@@ -97,12 +98,11 @@ export class WorkerState {
       }
     }
     // A shard is there with all its files, or not at all.
-    const fresh = `${task.dir}.${process.pid}.new`
-    mkdirSync(fresh, { recursive: true })
-    answersTable.write(join(fresh, 'answers.arrow'), [answers])
-    editsTable.write(join(fresh, 'edits.arrow'), [rows])
-    rmSync(task.dir, { recursive: true, force: true })
-    renameSync(fresh, task.dir)
+    replaceWhole(task.dir, (fresh) => {
+      mkdirSync(fresh)
+      answersTable.write(join(fresh, 'answers.arrow'), [answers])
+      editsTable.write(join(fresh, 'edits.arrow'), [rows])
+    })
     return { failed: rows.filter((r) => r.error !== null).length }
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { appendFileSync, existsSync, mkdirSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { findMethod } from '../../methods'
 import { UserError } from '../errors'
@@ -244,6 +244,9 @@ class RunFolder {
     this.dir = dir
     this.resumed = resumed
     this.#manifest = manifest
+    // What a kill left unfinished.
+    for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' }))
+      if (name.endsWith('.new')) rmSync(join(dir, name), { recursive: true, force: true })
     writeManifest(dir, manifest)
   }
 

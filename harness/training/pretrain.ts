@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
@@ -10,6 +10,7 @@ import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors
 import { saveModel } from '../model/save'
 import { loadTokenizer } from '../model/tokenizer'
 import { randomStream } from '../random'
+import { replaceWhole } from '../replace'
 import { crossEntropy } from '../tensor'
 import { Adam, globalNorm } from '../tensor/optimizer'
 import { type TokenizerFiles, trainTokenizer } from './bpe'
@@ -28,6 +29,8 @@ export interface PretrainOptions {
   /** Where the model goes; `checkpoint/` inside it while training. */
   readonly out: string
   readonly resume: boolean
+  /** Words that should be single tokens, with the space before them. */
+  readonly common?: readonly string[]
   readonly onProgress: (progress: Progress) => void
   /** Steps between reports, and between checkpoints. */
   readonly reportEvery?: number
@@ -49,7 +52,7 @@ export function pretrain(
   mkdirSync(options.out, { recursive: true })
   const checkpoint = new Checkpoint(join(options.out, 'checkpoint'), recipe)
   const resumed = options.resume ? checkpoint.read() : undefined
-  const tokenizerFiles = trainTokenizer(documents, recipe.config.vocab)
+  const tokenizerFiles = trainTokenizer(documents, recipe.config.vocab, options.common)
   const data = new TrainingData(recipe, encodeDocuments(documents, tokenizerFiles))
   const parameters = resumed?.parameters ?? initialParameters(recipe)
   const optimizer = new Adam(parameters, {
@@ -225,13 +228,11 @@ class Checkpoint {
       for (const [name, data] of values) tensors.set(`${group}/${name}`, { shape: [data.length], data })
     }
     // The whole folder at once: a checkpoint is either the old one or the new one.
-    const fresh = `${this.#dir}.new`
-    rmSync(fresh, { recursive: true, force: true })
-    mkdirSync(fresh, { recursive: true })
-    writeSafetensors(join(fresh, 'state.safetensors'), tensors)
-    writeFileSync(join(fresh, 'state.json'), JSON.stringify({ steps, recipe: this.#recipe }))
-    rmSync(this.#dir, { recursive: true, force: true })
-    renameSync(fresh, this.#dir)
+    replaceWhole(this.#dir, (fresh) => {
+      mkdirSync(fresh)
+      writeSafetensors(join(fresh, 'state.safetensors'), tensors)
+      writeFileSync(join(fresh, 'state.json'), JSON.stringify({ steps, recipe: this.#recipe }))
+    })
   }
 
   /** What was written last, undefined when nothing was. @throws UserError when it belongs to another recipe. */
