@@ -4,7 +4,7 @@ import type { MethodFamily } from '../methods/types'
 import { interval, milliseconds, percent } from './format'
 
 /** The columns of the book's Table 5.2, but for efficiency. */
-const COLUMNS: readonly Property[] = ['accuracy', 'generality', 'portability', 'locality']
+export const COLUMNS: readonly Property[] = ['accuracy', 'generality', 'portability', 'locality']
 
 /** Families in the order of the table; those that leave the model's weights alone come first. */
 const FAMILIES: readonly { readonly id: MethodFamily; readonly title: string; readonly group: string }[] = [

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Browser, chromium } from 'playwright-core'
 import type { AnswerView, Estimate, PropertySummary, RunSummary, SettingSummary } from '../harness/results/types'
+import { resultsCsv } from './csv'
 import { leaderboard } from './leaderboard'
 import { writeSite } from './site'
 
@@ -151,6 +152,16 @@ it('links nothing outside its own folder', () => {
       if (path !== '') expect(existsSync(join(dir, file, '..', decodeURIComponent(path)))).toBe(true)
     }
   }
+})
+
+it('writes all numbers as CSV, empty where nothing was measured, and no formulas', () => {
+  const [header, ...rows] = page('results.csv').trim().split('\n')
+  expect(header).toMatch(/^run,started,method,family,model,dataset,source,cases,failed,accuracy,accuracy_low/)
+  expect(rows).toHaveLength(3)
+  const column = header!.split(',').indexOf('portability')
+  expect(rows[0]!.split(',')[column]).toBe('')
+  const evil = setting('=1+1')
+  expect(resultsCsv([run('a', '', [evil])])).toContain(`,"'=1+1",`)
 })
 
 describe('in a browser', () => {

@@ -4,12 +4,13 @@ import Handlebars from 'handlebars'
 import { packageRoot } from '../harness/model/registry'
 import { replaceWhole } from '../harness/replace'
 import type { AnswerView, RunSummary } from '../harness/results/types'
+import { resultsCsv } from './csv'
 import { moment } from './format'
 import { leaderboard } from './leaderboard'
 import { runPage } from './run-page'
 
 /**
- * Writes the static site of some runs: index.html with the leaderboard, runs/ID.html for each run, one stylesheet. All links are
+ * Writes the static site of some runs: index.html with the leaderboard, runs/ID.html for each run, results.csv, one stylesheet. All links are
  * relative, so that it opens from disk.
  */
 export async function writeSite(
@@ -20,6 +21,7 @@ export async function writeSite(
   const render = loadTemplates()
   const newestFirst = [...runs].sort((a, b) => b.startedAt.localeCompare(a.startedAt))
   replaceFile(join(outDir, 'site.css'), readFileSync(join(source(), 'styles', 'site.css'), 'utf8'))
+  replaceFile(join(outDir, 'results.csv'), resultsCsv(newestFirst))
   const pages = newestFirst.map((run) => {
     const file = join(outDir, 'runs', `${run.id}.html`)
     const body = render.run(runPage(run, answersOf(run.id)))
