@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs'
 import { UserError } from '../errors'
 import { attention, layerNorm, linear, mergeHeads, rmsNorm, rotary, splitHeads } from '../tensor'
 import type { Architecture, Pass } from './architectures'
+import { type RotaryTables, rotaryTables } from './rotary'
 import { RowEdits } from './row-edits'
 import type { ForwardOptions, ForwardResult, KeyValueCache, ModelConfig, TokenBatch } from './types'
 
@@ -46,7 +47,8 @@ class ForwardPass implements Pass {
   readonly #values = new Map<number, tf.Tensor4D>()
   /** Position of every token, `[batch · seq]`. */
   readonly #positions: Int32Array
-  readonly #rotary: { cos: tf.Tensor3D; sin: tf.Tensor3D } | undefined
+  /** By rotary base: blocks with a window may have their own. */
+  readonly #rotary = new Map<number, RotaryTables>()
   readonly #keyMask: tf.Tensor2D | undefined
 
   constructor(
@@ -63,15 +65,17 @@ class ForwardPass implements Pass {
     if (end >= config.maxPositions) {
       throw new UserError(`a text of ${end + 1} tokens is longer than the model's ${config.maxPositions} positions`)
     }
-    this.#rotary = config.rotaryDim > 0 ? rotaryTables(config, this.#positions, batch) : undefined
     this.#keyMask = options.past === undefined ? undefined : keyMask(batch, options.past)
   }
 
   embed(): tf.Tensor3D {
     const { batch, seq, ids } = this.batch
-    const embedded = tf.gather(this.#weight('embed.weight'), tf.tensor1d(ids, 'int32'))
+    const { embedScale, positionOffset = 0 } = this.config
+    const words = tf.gather(this.#weight('embed.weight'), tf.tensor1d(ids, 'int32'))
+    const embedded = embedScale === undefined ? words : words.mul(embedScale)
     const learnt = this.#find('positions.weight')
-    const x = learnt === undefined ? embedded : embedded.add(tf.gather(learnt, tf.tensor1d(this.#positions, 'int32')))
+    const at = () => this.#positions.map((position) => position + positionOffset)
+    const x = learnt === undefined ? embedded : embedded.add(tf.gather(learnt, tf.tensor1d(at(), 'int32')))
     return this.hook('embed', x.reshape([batch, seq, this.config.dim]))
   }
 
@@ -98,11 +102,14 @@ class ForwardPass implements Pass {
 
   attention(layer: number, x: tf.Tensor3D): tf.Tensor3D {
     const site = `layers.${layer}.attn`
-    const { heads, kvHeads } = this.config
+    const { heads, kvHeads, attentionScale, attentionSoftcap, windows } = this.config
+    const tables = this.#rotaryOf(layer)
     const turned = (t: tf.Tensor4D) =>
-      this.#rotary === undefined ? t : rotary(t, this.#rotary.cos, this.#rotary.sin, this.architecture.rotaryStyle)
-    const q = turned(splitHeads(this.linear(`${site}.q`, x), heads))
-    const newKeys = turned(splitHeads(this.linear(`${site}.k`, x), kvHeads))
+      tables === undefined ? t : rotary(t, tables.cos, tables.sin, this.architecture.rotaryStyle)
+    const normed = (part: string, t: tf.Tensor4D) =>
+      this.#find(`${site}.${part}.norm.weight`) === undefined ? t : this.#norm(`${site}.${part}.norm`, t)
+    const q = turned(normed('q', splitHeads(this.linear(`${site}.q`, x), heads)))
+    const newKeys = turned(normed('k', splitHeads(this.linear(`${site}.k`, x), kvHeads)))
     const newValues = splitHeads(this.linear(`${site}.v`, x), kvHeads)
     const before = this.options.past
     const past = before && { keys: before.keys.get(layer), values: before.values.get(layer) }
@@ -112,8 +119,33 @@ class ForwardPass implements Pass {
       this.#keys.set(layer, k)
       this.#values.set(layer, v)
     }
-    const mixed = attention(q, k, v, this.#keyMask === undefined ? {} : { keyMask: this.#keyMask })
+    const window = windows?.[layer] ?? undefined
+    const mixed = attention(q, k, v, {
+      ...(this.#keyMask === undefined ? {} : { keyMask: this.#keyMask }),
+      ...(attentionScale === undefined ? {} : { scale: attentionScale }),
+      ...(attentionSoftcap === undefined ? {} : { softcap: attentionSoftcap }),
+      ...(window === undefined ? {} : { window })
+    })
     return this.linear(`${site}.out`, mergeHeads(mixed))
+  }
+
+  /** Rotary tables of a block, made once for all blocks that share them. */
+  #rotaryOf(layer: number): RotaryTables | undefined {
+    const { rotaryDim, rotaryTheta, rotaryScaling, windowRotaryTheta, windows } = this.config
+    if (rotaryDim === 0) return undefined
+    const own = (windows?.[layer] ?? null) === null ? undefined : windowRotaryTheta
+    const theta = own ?? rotaryTheta
+    const known = this.#rotary.get(theta)
+    if (known !== undefined) return known
+    const tables = rotaryTables(
+      rotaryDim,
+      theta,
+      own === undefined ? rotaryScaling : undefined,
+      this.#positions,
+      this.batch
+    )
+    this.#rotary.set(theta, tables)
+    return tables
   }
 
   hook(name: string, value: tf.Tensor3D): tf.Tensor3D {
@@ -129,7 +161,9 @@ class ForwardPass implements Pass {
     const flat = Int32Array.from(rows, (row, i) => row * seq + positions[i]!)
     const at = tf.gather(x.reshape([batch * seq, this.config.dim]), tf.tensor1d(flat, 'int32'))
     const head = this.#weight(this.config.tiedHead ? 'embed.weight' : 'head.weight') as tf.Tensor2D
-    return linear(this.#norm('norm', at as tf.Tensor2D), head, this.#find('head.bias') as tf.Tensor1D)
+    const logits = linear(this.#norm('norm', at as tf.Tensor2D), head, this.#find('head.bias') as tf.Tensor1D)
+    const { logitSoftcap: cap } = this.config
+    return cap === undefined ? logits : logits.div(cap).tanh().mul(cap)
   }
 
   cache(): KeyValueCache {
@@ -157,26 +191,6 @@ function positionsOf({ batch, seq }: TokenBatch, past: KeyValueCache | undefined
     for (let i = 0; i < seq; i++) positions[row * seq + i] = start + i
   }
   return positions
-}
-
-/** cos and sin of position · θ^(-2i/R), `[batch, seq, R/2]` (arXiv 2104.09864, eq. 15). */
-function rotaryTables(
-  config: ModelConfig,
-  positions: Int32Array,
-  { batch, seq }: TokenBatch
-): { cos: tf.Tensor3D; sin: tf.Tensor3D } {
-  const half = config.rotaryDim / 2
-  const frequencies = Float32Array.from({ length: half }, (_, i) => config.rotaryTheta ** ((-2 * i) / config.rotaryDim))
-  const cos = new Float32Array(positions.length * half)
-  const sin = new Float32Array(positions.length * half)
-  for (let p = 0; p < positions.length; p++) {
-    for (let i = 0; i < half; i++) {
-      const angle = positions[p]! * frequencies[i]!
-      cos[p * half + i] = Math.cos(angle)
-      sin[p * half + i] = Math.sin(angle)
-    }
-  }
-  return { cos: tf.tensor3d(cos, [batch, seq, half]), sin: tf.tensor3d(sin, [batch, seq, half]) }
 }
 
 /** `[batch, past + seq]`: the past is padded on the left; causality hides the padding on the right. */

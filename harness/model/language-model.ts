@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { UserError } from '../errors'
-import { type Architecture, architectureOf, type WeightSource } from './architectures'
+import { type Architecture, architectureOf, fusedRow, type WeightSource } from './architectures'
 import { forward } from './forward'
 import { resolveModel } from './registry'
 import { readCheckpointIndex, readTensor, type TensorIndex } from './safetensors'
@@ -89,14 +89,15 @@ export function storedShape({ shape, transposed, rows }: WeightSource): number[]
 }
 
 /** Checkpoint layout -> `[out, in]`. */
-function ourLayout(data: Float32Array, { shape, transposed, rows }: WeightSource): Float32Array {
+function ourLayout(data: Float32Array, { shape, transposed, rows, plus = 0 }: WeightSource): Float32Array {
+  if (rows === undefined && transposed !== true) return plus === 0 ? data : data.map((x) => x + plus)
   const [n = 1, width = 1] = shape
-  const start = rows?.start ?? 0
-  if (transposed !== true) return rows === undefined ? data : data.slice(start * width, (start + n) * width)
   const stride = rows?.of ?? n
   const out = new Float32Array(n * width)
   for (let i = 0; i < n; i++) {
-    for (let j = 0; j < width; j++) out[i * width + j] = data[j * stride + start + i]!
+    const row = rows === undefined ? i : fusedRow(rows, i)
+    if (transposed !== true) out.set(data.subarray(row * width, (row + 1) * width), i * width)
+    else for (let j = 0; j < width; j++) out[i * width + j] = data[j * stride + row]!
   }
   return out
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ARCHITECTURES } from './architectures'
+import { ARCHITECTURES, fusedRow } from './architectures'
 import { storedShape } from './language-model'
 import { type TensorToWrite, writeSafetensors } from './safetensors'
 import type { ModelConfig } from './types'
@@ -29,11 +29,12 @@ export function saveModel(
     const shape = storedShape(source)
     const stored = tensors.get(source.hf)?.data ?? new Float32Array(shape.reduce((a, b) => a * b, 1))
     const [n = 1, width = 1] = source.shape
-    const start = source.rows?.start ?? 0
     const stride = source.rows?.of ?? n
     for (let i = 0; i < n; i++) {
+      const row = source.rows === undefined ? i : fusedRow(source.rows, i)
       for (let j = 0; j < width; j++)
-        stored[source.transposed === true ? j * stride + start + i : (start + i) * width + j] = data[i * width + j]!
+        stored[source.transposed === true ? j * stride + row : row * width + j] =
+          data[i * width + j]! - (source.plus ?? 0)
     }
     tensors.set(source.hf, { shape, data: stored })
   }

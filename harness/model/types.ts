@@ -1,9 +1,47 @@
 import type * as tf from '@tensorflow/tfjs'
 import type { Edit } from '../edit/types'
 
+/** Named as in the papers; each a file in architectures/. */
+export type ArchitectureName =
+  | 'gpt2'
+  | 'gptj'
+  | 'gpt-neox'
+  | 'opt'
+  | 'llama'
+  | 'mistral'
+  | 'qwen2'
+  | 'qwen3'
+  | 'gemma'
+  | 'gemma2'
+  | 'gemma3'
+
+/** How rotary frequencies are changed so that a model sees further than it was trained to. */
+export type RotaryScaling =
+  | { readonly kind: 'linear'; readonly factor: number }
+  /** Llama 3.1: low frequencies slowed by `factor`, high ones kept, a ramp in between. */
+  | {
+      readonly kind: 'llama3'
+      readonly factor: number
+      readonly lowFrequency: number
+      readonly highFrequency: number
+      readonly trainedPositions: number
+    }
+  /** arXiv 2309.00071. */
+  | {
+      readonly kind: 'yarn'
+      readonly factor: number
+      readonly betaFast: number
+      readonly betaSlow: number
+      readonly trainedPositions: number
+      /** cos and sin are multiplied by it. */
+      readonly attentionFactor: number
+      /** Whether the bounds of the ramp are rounded to whole dimensions. */
+      readonly truncate: boolean
+    }
+
 /** What every supported architecture's config.json boils down to. */
 export interface ModelConfig {
-  readonly architecture: 'gpt2' | 'gptj' | 'llama'
+  readonly architecture: ArchitectureName
   readonly layers: number
   /** Width of the residual stream. */
   readonly dim: number
@@ -19,7 +57,27 @@ export interface ModelConfig {
   /** Rotated dimensions of every head (0 where positions are learnt). */
   readonly rotaryDim: number
   readonly rotaryTheta: number
+  readonly rotaryScaling?: RotaryScaling
   readonly tiedHead: boolean
+  /** How many keys a query of each block sees, null for all before it (sliding windows). */
+  readonly windows?: readonly (number | null)[]
+  /** Rotary base of the blocks that have a window, unscaled, where it differs (Gemma 3). */
+  readonly windowRotaryTheta?: number
+  /** Factor of attention scores; 1/√headDim when missing. */
+  readonly attentionScale?: number
+  /** Caps of attention scores and logits, cap·tanh(x/cap) (Gemma 2). */
+  readonly attentionSoftcap?: number
+  readonly logitSoftcap?: number
+  /** Embeddings are multiplied by it (Gemma: √dim). */
+  readonly embedScale?: number
+  /** Row of the position table where position 0 stands (OPT: 2). */
+  readonly positionOffset?: number
+  /** Linear maps that have a bias, where a family leaves it open. */
+  readonly biases?: { readonly qkv: boolean; readonly attnOut: boolean; readonly mlp: boolean }
+  /** Attention and MLP read the same input side by side, where a family leaves it open (GPT-NeoX). */
+  readonly parallel?: boolean
+  /** Activation of the MLP, where a family leaves it open. */
+  readonly activation?: 'gelu' | 'gelu-erf' | 'relu' | 'silu'
 }
 
 export interface Tokenizer {

@@ -6,6 +6,7 @@ export {
   attention,
   crossEntropy,
   gelu,
+  geluErf,
   layerNorm,
   linear,
   lowRank,

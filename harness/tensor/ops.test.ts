@@ -42,6 +42,15 @@ const ATTENTION = (heads: number, kvHeads: number, seq: number, past: number, ma
     ops.attention(t(q), t(k), t(v), mask === undefined ? {} : { keyMask: tf.tensor2d(mask, [2, past + seq]) })
 })
 
+const scores = (heads: number, kvHeads: number, past: number, options: ops.AttentionOptions): OpCase => {
+  const plain = ATTENTION(heads, kvHeads, 4, past)
+  return {
+    ...plain,
+    name: `attention with ${JSON.stringify(options)}, past ${past}`,
+    run: (q, k, v) => ops.attention(t(q), t(k), t(v), options)
+  }
+}
+
 const CASES: readonly OpCase[] = [
   { name: 'linear', shapes: [[2, 3, 5], [4, 5], [4]], run: (x, w, b) => ops.linear(x, t(w), t(b)) },
   { name: 'linear of a matrix', shapes: [[3, 5], [4, 5], [4]], run: (x, w, b) => ops.linear(x, t(w), t(b)) },
@@ -58,6 +67,7 @@ const CASES: readonly OpCase[] = [
   { name: 'layerNorm of a matrix', shapes: [[5, 6], [6], [6]], run: (x, g, b) => ops.layerNorm(x, t(g), t(b), 1e-6) },
   { name: 'rmsNorm', shapes: [[2, 3, 8], [8]], run: (x, g) => ops.rmsNorm(x, t(g), 1e-5) },
   { name: 'gelu', shapes: [[2, 3, 4]], run: (x) => ops.gelu(x.mul(2)) },
+  { name: 'geluErf', shapes: [[2, 3, 4]], run: (x) => ops.geluErf(x.mul(2)) },
   { name: 'silu', shapes: [[2, 3, 4]], run: (x) => ops.silu(x.mul(2)) },
   {
     name: 'swiglu',
@@ -74,6 +84,10 @@ const CASES: readonly OpCase[] = [
   ROTARY(3, 8, 4, 'half'),
   ROTARY(1, 6, 6, 'half'),
   ATTENTION(2, 2, 3, 0),
+  scores(2, 2, 0, { scale: 0.3 }),
+  scores(2, 1, 0, { window: 2 }),
+  scores(2, 2, 3, { window: 3 }),
+  scores(4, 2, 1, { softcap: 0.7, scale: 0.9, window: 3 }),
   ATTENTION(4, 2, 3, 0),
   ATTENTION(2, 2, 1, 4),
   ATTENTION(4, 1, 2, 3, [1, 1, 0, 1, 1, 0, 1, 1, 1, 1]),

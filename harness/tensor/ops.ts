@@ -7,6 +7,12 @@ export type RotaryStyle = 'interleaved' | 'half'
 export interface AttentionOptions {
   /** `[batch, keys]`: 1 for a real key, 0 for padding. */
   readonly keyMask?: tf.Tensor2D
+  /** Factor of the scores; 1/√headDim when missing. */
+  readonly scale?: number
+  /** A query sees so many keys, its own position the last; all before it when missing (sliding window). */
+  readonly window?: number
+  /** Scores s become cap·tanh(s/cap) (Gemma 2). */
+  readonly softcap?: number
 }
 
 /** The differentiable building blocks of a transformer, which a backend may provide as single kernels. */
@@ -42,6 +48,11 @@ export function gelu<T extends tf.Tensor>(x: T): T {
   return tf.tidy(() => implementation().gelu(x) as T)
 }
 
+/** GELU by the error function: `0.5x(1 + erf(x/√2))`, `gelu` of transformers. */
+export function geluErf<T extends tf.Tensor>(x: T): T {
+  return tf.tidy(() => implementation().geluErf(x) as T)
+}
+
 /** `x·sigmoid(x)`. */
 export function silu<T extends tf.Tensor>(x: T): T {
   return tf.tidy(() => implementation().silu(x) as T)
@@ -73,7 +84,7 @@ export function rotary(x: tf.Tensor4D, cos: tf.Tensor3D, sin: tf.Tensor3D, style
 /**
  * Causal scaled dot-product attention. q `[batch, heads, seq, headDim]`, k and v `[batch, kvHeads, past + seq, headDim]`
  * -> `[batch, heads, seq, headDim]`. Query i sees keys 0..past+i that `keyMask` allows; query head h uses key head
- * `⌊h·kvHeads/heads⌋`. Scores are scaled by 1/√headDim. A query that sees no key gets some finite average, never NaN.
+ * `⌊h·kvHeads/heads⌋`. A query that sees no key gets some finite average, never NaN.
  */
 export function attention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, options: AttentionOptions = {}): tf.Tensor4D {
   return tf.tidy(() => implementation().attention(q, k, v, options))

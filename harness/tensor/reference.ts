@@ -32,6 +32,10 @@ export function gelu(x: tf.Tensor): tf.Tensor {
   return x.mul(0.5).mul(inner.tanh().add(1))
 }
 
+export function geluErf(x: tf.Tensor): tf.Tensor {
+  return x.mul(0.5).mul(x.mul(Math.SQRT1_2).erf().add(1))
+}
+
 export function silu(x: tf.Tensor): tf.Tensor {
   return x.mul(x.sigmoid())
 }
@@ -70,10 +74,13 @@ export function rotary(x: tf.Tensor4D, cos: tf.Tensor3D, sin: tf.Tensor3D, style
   return tf.concat([rotated, rest], 3) as tf.Tensor4D
 }
 
-/** `[seq, past + seq]`: 1 where query i may see key j (j <= past + i), else 0. */
-export function causalMask(seq: number, keys: number): Float32Array {
+/** `[seq, past + seq]`: 1 where query i may see key j (past + i - window < j <= past + i), else 0. */
+export function causalMask(seq: number, keys: number, window = keys): Float32Array {
   const mask = new Float32Array(seq * keys)
-  for (let i = 0; i < seq; i++) mask.fill(1, i * keys, i * keys + keys - seq + i + 1)
+  for (let i = 0; i < seq; i++) {
+    const end = keys - seq + i + 1
+    mask.fill(1, i * keys + Math.max(0, end - window), i * keys + end)
+  }
   return mask
 }
 
@@ -82,9 +89,11 @@ export function attention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, option
   const [, kvHeads, keys] = k.shape as [number, number, number, number]
   // Query heads that share a key head lie side by side, so grouping them is a reshape.
   const grouped = q.reshape([batch, kvHeads, (heads / kvHeads) * seq, headDim])
-  const scores = tf.matMul(grouped, k, false, true).mul(1 / Math.sqrt(headDim))
+  const raw = tf.matMul(grouped, k, false, true).mul(options.scale ?? 1 / Math.sqrt(headDim))
+  const { softcap: cap } = options
+  const scores = cap === undefined ? raw : raw.div(cap).tanh().mul(cap)
   // Arithmetic rather than tf.where: its condition has no gradient when built inside a differentiated function.
-  let visible: tf.Tensor = tf.tensor(causalMask(seq, keys), [1, 1, seq, keys])
+  let visible: tf.Tensor = tf.tensor(causalMask(seq, keys, options.window), [1, 1, seq, keys])
   if (options.keyMask !== undefined) visible = visible.mul(options.keyMask.reshape([batch, 1, 1, keys]))
   const masked = scores.reshape([batch, heads, seq, keys]).add(visible.sub(1).mul(-MASKED))
   const probabilities = tf.softmax(masked, -1).reshape([batch, kvHeads, (heads / kvHeads) * seq, keys])

@@ -1,6 +1,21 @@
 import type * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from '../types'
 
+/**
+ * Which rows of a fused tensor are ours: all from `start` on, or runs of `chunk` rows that begin `every` rows apart (GPT-NeoX: head by head).
+ */
+export interface FusedRows {
+  readonly start: number
+  /** Rows of the fused tensor. */
+  readonly of: number
+  readonly chunk?: number
+  readonly every?: number
+}
+
+/** Row of the fused tensor where our row lies. */
+export const fusedRow = ({ start, chunk, every = 0 }: FusedRows, row: number): number =>
+  chunk === undefined ? start + row : start + Math.floor(row / chunk) * every + (row % chunk)
+
 /** Where a weight lies in a Hugging Face checkpoint. */
 export interface WeightSource {
   /** Tensor name in the checkpoint. */
@@ -9,8 +24,10 @@ export interface WeightSource {
   readonly shape: readonly number[]
   /** The checkpoint stores the transpose (GPT-2's Conv1D). */
   readonly transposed?: boolean
-  /** Our weight is these rows (after transposing) of a fused tensor with `of` rows. */
-  readonly rows?: { readonly start: number; readonly of: number }
+  /** Our weight is some rows (after transposing) of a fused tensor. */
+  readonly rows?: FusedRows
+  /** Added to every element (Gemma stores the gains of its norms less one). */
+  readonly plus?: number
   /** May be absent; then the model does without it. */
   readonly optional?: boolean
 }
@@ -22,7 +39,7 @@ export interface Pass {
   linear(site: string, x: tf.Tensor3D): tf.Tensor3D
   /** The norm of that name: layer norm, or RMS norm where it has no bias. */
   norm(name: string, x: tf.Tensor3D): tf.Tensor3D
-  /** Causal attention of block `layer`: q, k, v, rotary, output map; hook `layers.N.attn.out`. */
+  /** Causal attention of block `layer`: q, k, v, their norms where there are any, rotary, output map; hook `layers.N.attn.out`. */
   attention(layer: number, x: tf.Tensor3D): tf.Tensor3D
   /** Captures and replaces the value at a hook point. */
   hook(name: string, value: tf.Tensor3D): tf.Tensor3D

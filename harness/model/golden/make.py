@@ -1,7 +1,7 @@
 """Makes tiny random checkpoints of every architecture and what transformers computes with them.
 
     pip install torch==2.15 transformers==5.23 tokenizers==0.23 safetensors
-    python make.py            # writes ./gpt2 ./gptj ./llama and ./expected.json
+    python make.py            # writes a folder for every architecture and ./expected.json
 
 Versions used for the committed files are in expected.json.
 """
@@ -61,19 +61,66 @@ def main():
                                               intermediate_size=80, max_position_embeddings=64, initializer_range=0.2,
                                               rms_norm_eps=1e-5, tie_word_embeddings=False, **common)), torch.bfloat16, "60KB"),
     }
+    common_gated = dict(hidden_size=32, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48,
+                        max_position_embeddings=64, initializer_range=0.2, rms_norm_eps=1e-5, **common)
+    T = transformers
+    # Windows are shorter than the prompts, so that they matter.
+    more = {
+        "gpt-neox": lambda: T.GPTNeoXForCausalLM(T.GPTNeoXConfig(
+            hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64, max_position_embeddings=64, rotary_pct=0.5,
+            initializer_range=0.2, hidden_dropout=0, attention_dropout=0, **common)),
+        "gpt-neox-sequential": lambda: T.GPTNeoXForCausalLM(T.GPTNeoXConfig(
+            hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64, max_position_embeddings=64, rotary_pct=0.25,
+            use_parallel_residual=False, hidden_act="gelu_new", initializer_range=0.2, **common)),
+        "opt": lambda: T.OPTForCausalLM(T.OPTConfig(
+            hidden_size=32, word_embed_proj_dim=32, num_hidden_layers=3, num_attention_heads=4, ffn_dim=64, max_position_embeddings=64,
+            init_std=0.2, dropout=0, pad_token_id=1, **common)),
+        "llama3": lambda: T.LlamaForCausalLM(T.LlamaConfig(
+            **common_gated, tie_word_embeddings=True, attention_bias=True, mlp_bias=True,
+            rope_parameters=dict(rope_type="llama3", rope_theta=500.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                                 original_max_position_embeddings=32))),
+        "llama-linear": lambda: T.LlamaForCausalLM(T.LlamaConfig(
+            **common_gated, rope_parameters=dict(rope_type="linear", rope_theta=10000.0, factor=4.0))),
+        "mistral": lambda: T.MistralForCausalLM(T.MistralConfig(**common_gated, sliding_window=5)),
+        "qwen2": lambda: T.Qwen2ForCausalLM(T.Qwen2Config(
+            **common_gated, use_sliding_window=True, sliding_window=4, max_window_layers=1, tie_word_embeddings=True)),
+        "qwen2-yarn": lambda: T.Qwen2ForCausalLM(T.Qwen2Config(
+            **common_gated, rope_parameters=dict(rope_type="yarn", rope_theta=1000.0, factor=4.0, original_max_position_embeddings=16))),
+        "qwen3": lambda: T.Qwen3ForCausalLM(T.Qwen3Config(**common_gated, head_dim=16)),
+        "gemma": lambda: T.GemmaForCausalLM(T.GemmaConfig(**common_gated, head_dim=16, hidden_activation="gelu_pytorch_tanh")),
+        "gemma2": lambda: T.Gemma2ForCausalLM(T.Gemma2Config(
+            **common_gated, head_dim=16, query_pre_attn_scalar=24, sliding_window=4, attn_logit_softcapping=3.0, final_logit_softcapping=5.0)),
+        "gemma3": lambda: T.Gemma3ForCausalLM(T.Gemma3TextConfig(
+            **common_gated, head_dim=16, query_pre_attn_scalar=24, sliding_window=4,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+            rope_parameters=dict(full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1e4),
+                                 sliding_attention=dict(rope_type="default", rope_theta=100.0)))),
+    }
     strings = awkward()
     expected = {"versions": {"torch": torch.__version__, "transformers": transformers.__version__,
                              "tokenizers": tokenizers.__version__}, "prompts": PROMPTS, "models": {}}
     tk = tokenizer(384)
-    for name, (model, dtype, shard) in made.items():
-        folder = HERE / name
-        shutil.rmtree(folder, ignore_errors=True)
+    def perturb(model):
         with torch.no_grad():
             for p in model.parameters():  # norms and biases should matter too
                 p.add_(torch.randn_like(p) * 0.05)
+    def save(name, model, dtype, shard):
+        folder = HERE / name
+        shutil.rmtree(folder, ignore_errors=True)
         model.to(dtype).save_pretrained(folder, max_shard_size=shard)
         tk.save_pretrained(folder)
         (folder / "generation_config.json").unlink(missing_ok=True)
+    for name, (model, dtype, shard) in made.items():
+        perturb(model)
+        save(name, model, dtype, shard)
+    for i, (name, make) in enumerate(more.items()):
+        torch.manual_seed(100 + i)
+        model = make()
+        perturb(model)
+        save(name, model, torch.float32 if i % 2 else torch.bfloat16, "5GB")
+        made[name] = (model, None, None)
+    for name, (model, _, _) in made.items():
+        folder = HERE / name
         model = type(model).from_pretrained(folder, dtype=torch.float32).eval()
         entry = {"logits": [], "greedy": []}
         for prompt in PROMPTS:

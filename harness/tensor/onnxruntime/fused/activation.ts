@@ -24,6 +24,19 @@ const geluBackward = program('gelu dX', (g) => {
   return g.op('Mul', [dy, sigmaTimes(g, sigma, xTimesSlope)])
 })
 
+const geluErfForward = program('gelu erf', (g) => g.op('Gelu', [g.input()]))
+
+/** Φ(x) + x·φ(x), with the normal distribution Φ and density φ. */
+const geluErfBackward = program('gelu erf dX', (g) => {
+  const x = g.input()
+  const dy = g.input()
+  const erf = g.op('Erf', [g.op('Mul', [x, g.scalar(Math.SQRT1_2)])])
+  const distribution = g.op('Mul', [g.op('Add', [erf, g.scalar(1)]), g.scalar(0.5)])
+  const exponent = g.op('Mul', [g.op('Mul', [x, x]), g.scalar(-0.5)])
+  const density = g.op('Mul', [g.op('Exp', [exponent]), g.scalar(1 / Math.sqrt(2 * Math.PI))])
+  return g.op('Mul', [dy, g.op('Add', [distribution, g.op('Mul', [x, density])])])
+})
+
 /** σ·(1 + (1 - σ)·e): the derivative of e.g. x·σ(x) for e = x. */
 function sigmaTimes(g: GraphBuilder, sigma: Value, e: Value): Value {
   const rest = g.op('Mul', [g.op('Sub', [g.scalar(1), sigma]), e])
@@ -67,6 +80,7 @@ function defineUnary(name: string, forward: typeof geluForward, backward: typeof
 }
 
 export const defineGelu = () => defineUnary('FusedGelu', geluForward, geluBackward)
+export const defineGeluErf = () => defineUnary('FusedGeluErf', geluErfForward, geluErfBackward)
 export const defineSilu = () => defineUnary('FusedSilu', siluForward, siluBackward)
 
 export function defineSwiglu() {

@@ -3,8 +3,8 @@ import { addMatmulFlops } from '../../flops'
 import type { AttentionOptions } from '../../ops'
 import { causalMask, MASKED } from '../../reference'
 import type { OrtBackend } from '../backend'
-import { defineFusedOp } from '../define'
-import { MICROSOFT } from '../onnx'
+import { type Attributes, defineFusedOp } from '../define'
+import { type GraphBuilder, MICROSOFT, type Value } from '../onnx'
 import type { Operand } from '../ort'
 import { operand, program, sizeOf } from '../runtime'
 
@@ -13,20 +13,27 @@ import { operand, program, sizeOf } from '../runtime'
  * `group·seq` queries: only the dims handed to the graph change. Below, q is [batch, kvHeads, group·seq, headDim].
  */
 
-const forward = (scale: number) =>
-  program(`attention ${scale}`, (g) => {
+const forward = ({ scale, softcap: cap }: Scores) =>
+  program(`attention ${scale} ${cap}`, (g) => {
     const q = g.input()
     const k = g.input()
     const v = g.input()
     const mask = g.input()
-    const scores = g.op('FusedMatMul', [q, k], { transB: { int: 1 }, alpha: scale }, MICROSOFT)
+    const scores =
+      cap === undefined
+        ? g.op('FusedMatMul', [q, k], { transB: { int: 1 }, alpha: scale }, MICROSOFT)
+        : g.op('Mul', [squashed(g, q, k, scale, cap), g.scalar(cap)])
     const probabilities = g.op('Softmax', [g.op('Add', [scores, mask])], { axis: { int: -1 } })
     return [g.op('MatMul', [probabilities, v]), probabilities]
   })
 
-/** dV = Pᵀ·dO; dS = P∘(dO·Vᵀ - rowsum(dO∘O)); dQ = dS·K/√D; dK = dSᵀ·Q/√D. */
-const backward = (scale: number) =>
-  program(`attention backward ${scale}`, (g) => {
+/** tanh(S/cap), whose derivative times cap is 1 - tanh². */
+const squashed = (g: GraphBuilder, q: Value, k: Value, scale: number, cap: number): Value =>
+  g.op('Tanh', [g.op('FusedMatMul', [q, k], { transB: { int: 1 }, alpha: scale / cap }, MICROSOFT)])
+
+/** dV = Pᵀ·dO; dS = P∘(dO·Vᵀ - rowsum(dO∘O)), times the softcap's slope; dQ = scale·dS·K; dK = scale·dSᵀ·Q. */
+const backward = ({ scale, softcap: cap }: Scores) =>
+  program(`attention backward ${scale} ${cap}`, (g) => {
     const q = g.input()
     const k = g.input()
     const v = g.input()
@@ -36,15 +43,25 @@ const backward = (scale: number) =>
     const dV = g.op('FusedMatMul', [p, dO], { transA: { int: 1 } }, MICROSOFT)
     const dP = g.op('FusedMatMul', [dO, v], { transB: { int: 1 } }, MICROSOFT)
     const rowSums = g.op('ReduceSum', [g.op('Mul', [dO, o]), g.ints(-1)], { keepdims: { int: 1 } })
-    const dS = g.op('Mul', [p, g.op('Sub', [dP, rowSums])])
+    const capped = g.op('Mul', [p, g.op('Sub', [dP, rowSums])])
+    const dS = cap === undefined ? capped : g.op('Mul', [capped, slope(g, squashed(g, q, k, scale, cap))])
     const dQ = g.op('FusedMatMul', [dS, k], { alpha: scale }, MICROSOFT)
     const dK = g.op('FusedMatMul', [dS, q], { transA: { int: 1 }, alpha: scale }, MICROSOFT)
     return [dQ, dK, dV]
   })
 
+const slope = (g: GraphBuilder, tanh: Value): Value => g.op('Sub', [g.scalar(1), g.op('Mul', [tanh, tanh])])
+
+/** How scores come from queries and keys, and which a query sees. */
+interface Scores extends Attributes {
+  readonly scale: number
+  readonly softcap?: number
+  readonly window?: number
+}
+
 export function defineAttention() {
   const masks = new MaskCache()
-  const apply = defineFusedOp({
+  const apply = defineFusedOp<Scores>({
     name: 'FusedAttention',
     saveInputs: ['q', 'k', 'v'],
     saveOutputs: [true, true],
@@ -55,8 +72,13 @@ export function defineAttention() {
       const probabilities = runtime.pool.allocate(sizeOf(s.scoreDims))
       addMatmulFlops(s.flops)
       runtime.run(
-        forward(s.scale),
-        [backend.operand(q!, s.queryDims), backend.operand(k!), backend.operand(v!), masks.get(s, keyMask, backend)],
+        forward(attrs),
+        [
+          backend.operand(q!, s.queryDims),
+          backend.operand(k!),
+          backend.operand(v!),
+          masks.get(s, attrs.window, keyMask, backend)
+        ],
         [operand(out, s.queryDims), operand(probabilities, s.scoreDims)],
         s.flops
       )
@@ -65,7 +87,7 @@ export function defineAttention() {
       runtime.pool.release(probabilities)
       return [value]
     },
-    backward({ dy, saved: [q, k, v, o, p], backend }) {
+    backward({ dy, saved: [q, k, v, o, p], attrs, backend }) {
       const s = sizes(q!, k!)
       const { runtime } = backend
       let gradients: { q: Float32Array; k: Float32Array; v: Float32Array } | undefined
@@ -79,7 +101,7 @@ export function defineAttention() {
         }
         addMatmulFlops(2 * s.flops)
         runtime.run(
-          backward(s.scale),
+          backward(attrs),
           [
             backend.operand(q!, s.queryDims),
             backend.operand(k!),
@@ -96,8 +118,10 @@ export function defineAttention() {
       return { q: () => all().q, k: () => all().k, v: () => all().v }
     }
   })
-  return (q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, { keyMask }: AttentionOptions): tf.Tensor4D =>
-    apply(keyMask === undefined ? { q, k, v } : { q, k, v, keyMask }, {}) as tf.Tensor4D
+  return (q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, { keyMask, ...scores }: AttentionOptions): tf.Tensor4D => {
+    const attrs = { scale: 1 / Math.sqrt(q.shape[3]), ...scores }
+    return apply(keyMask === undefined ? { q, k, v } : { q, k, v, keyMask }, attrs) as tf.Tensor4D
+  }
 }
 
 interface Sizes {
@@ -105,7 +129,6 @@ interface Sizes {
   readonly seq: number
   readonly keys: number
   readonly group: number
-  readonly scale: number
   readonly queryDims: readonly number[]
   readonly scoreDims: readonly number[]
   readonly flops: number
@@ -120,7 +143,6 @@ function sizes(q: tf.TensorInfo, k: tf.TensorInfo): Sizes {
     seq,
     keys,
     group,
-    scale: 1 / Math.sqrt(headDim),
     queryDims: [batch, kvHeads, group * seq, headDim],
     scoreDims: [batch, kvHeads, group * seq, keys],
     flops: 4 * batch * heads * seq * keys * headDim
@@ -132,8 +154,10 @@ class MaskCache {
   readonly #byKeyMask = new WeakMap<object, Map<string, Operand>>()
   readonly #causal = new Map<string, Operand>()
 
-  get(s: Sizes, keyMask: tf.TensorInfo | undefined, backend: OrtBackend): Operand {
-    const key = `${s.seq} ${s.keys} ${s.group}`
+  get(s: Sizes, window: number | undefined, keyMask: tf.TensorInfo | undefined, backend: OrtBackend): Operand {
+    // A window that reaches as far as the keys do hides nothing.
+    const seen = window !== undefined && window < s.keys ? window : undefined
+    const key = `${s.seq} ${s.keys} ${s.group} ${seen}`
     let known = this.#causal
     if (keyMask !== undefined) {
       known = this.#byKeyMask.get(keyMask.dataId) ?? new Map()
@@ -141,7 +165,7 @@ class MaskCache {
     }
     let mask = known.get(key)
     if (mask === undefined) {
-      mask = additiveMask(s, keyMask === undefined ? undefined : backend.floats(keyMask))
+      mask = additiveMask(s, seen, keyMask === undefined ? undefined : backend.floats(keyMask))
       if (known.size >= 64) known.clear()
       known.set(key, mask)
     }
@@ -150,8 +174,12 @@ class MaskCache {
 }
 
 /** 0 where a query may look, MASKED elsewhere: `[batch or 1, 1, group·seq, keys]`. */
-function additiveMask({ batch, seq, keys, group }: Sizes, keyMask: Float32Array | undefined): Operand {
-  const causal = causalMask(seq, keys)
+function additiveMask(
+  { batch, seq, keys, group }: Sizes,
+  window: number | undefined,
+  keyMask: Float32Array | undefined
+): Operand {
+  const causal = causalMask(seq, keys, window)
   const rows = keyMask === undefined ? 1 : batch
   const size = seq * keys
   const mask = new Float32Array(rows * group * size)

@@ -1,5 +1,5 @@
 import type { FusedOps } from '../../ops'
-import { defineGelu, defineSilu, defineSwiglu } from './activation'
+import { defineGelu, defineGeluErf, defineSilu, defineSwiglu } from './activation'
 import { defineAttention } from './attention'
 import { defineMergeHeads, defineRotary, defineSplitHeads } from './heads'
 import { defineLinear, defineLowRank } from './linear'
@@ -13,6 +13,7 @@ export function defineFusedOps(): FusedOps {
     layerNorm: defineLayerNorm(),
     rmsNorm: defineRmsNorm(),
     gelu: defineGelu(),
+    geluErf: defineGeluErf(),
     silu: defineSilu(),
     swiglu: defineSwiglu(),
     splitHeads: defineSplitHeads(),

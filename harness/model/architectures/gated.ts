@@ -1,0 +1,139 @@
+import type * as tf from '@tensorflow/tfjs'
+import type { ModelConfig } from '../types'
+import { ConfigReader } from './config-reader'
+import { ropeJson, ropeOf } from './rope'
+import type { Pass, WeightSource } from './types'
+
+/*
+ * What the descendants of Llama share: RMS norms, rotary positions by halves, grouped-query attention, a gated MLP. Each of them is a
+ * small file of its differences.
+ */
+
+type Json = Readonly<Record<string, unknown>>
+
+/** The keys of config.json that all of them have. */
+export function gatedConfig(architecture: ModelConfig['architecture'], json: Json): ModelConfig {
+  const read = new ConfigReader(json)
+  const dim = read.number('hidden_size')
+  const heads = read.number('num_attention_heads')
+  const headDim = read.number('head_dim', dim / heads)
+  return {
+    architecture,
+    layers: read.number('num_hidden_layers'),
+    dim,
+    heads,
+    kvHeads: read.number('num_key_value_heads', heads),
+    headDim,
+    ffDim: read.number('intermediate_size'),
+    vocab: read.number('vocab_size'),
+    maxPositions: read.number('max_position_embeddings', 2048),
+    normEps: read.number('rms_norm_eps', 1e-6),
+    rotaryDim: headDim,
+    ...ropeOf(json),
+    tiedHead: read.boolean('tie_word_embeddings', false)
+  }
+}
+
+export const gatedConfigJson = (c: ModelConfig): Record<string, unknown> => ({
+  num_hidden_layers: c.layers,
+  hidden_size: c.dim,
+  num_attention_heads: c.heads,
+  num_key_value_heads: c.kvHeads,
+  head_dim: c.headDim,
+  intermediate_size: c.ffDim,
+  max_position_embeddings: c.maxPositions,
+  vocab_size: c.vocab,
+  rms_norm_eps: c.normEps,
+  rope_parameters: ropeJson(c.rotaryTheta, c.rotaryScaling),
+  tie_word_embeddings: c.tiedHead
+})
+
+export interface GatedWeights {
+  /** Norms of a block, ours and theirs. */
+  readonly norms?: readonly (readonly [ours: string, theirs: string])[]
+  /** Norms of every head's queries and keys. */
+  readonly headNorms?: boolean
+  /** Added to the gains of norms, which Gemma stores less one. */
+  readonly plus?: number
+}
+
+export const PRE_NORMS = [
+  ['attn.norm', 'input_layernorm'],
+  ['mlp.norm', 'post_attention_layernorm']
+] as const
+
+export function gatedWeights(
+  { layers, dim, heads, kvHeads, headDim, ffDim, vocab, tiedHead, biases }: ModelConfig,
+  { norms = PRE_NORMS, headNorms = false, plus = 0 }: GatedWeights = {}
+): Record<string, WeightSource> {
+  const gain = (hf: string, width: number): WeightSource => ({ hf, shape: [width], ...(plus === 0 ? {} : { plus }) })
+  const weights: Record<string, WeightSource> = {
+    'embed.weight': { hf: 'model.embed_tokens.weight', shape: [vocab, dim] }
+  }
+  for (let n = 0; n < layers; n++) {
+    const ours = `layers.${n}`
+    const theirs = `model.layers.${n}`
+    const linear = (name: string, hf: string, out: number, into: number, bias: boolean | undefined) => {
+      weights[`${ours}.${name}.weight`] = { hf: `${theirs}.${hf}.weight`, shape: [out, into] }
+      if (bias === true) weights[`${ours}.${name}.bias`] = { hf: `${theirs}.${hf}.bias`, shape: [out] }
+    }
+    for (const [norm, hf] of norms) weights[`${ours}.${norm}.weight`] = gain(`${theirs}.${hf}.weight`, dim)
+    linear('attn.q', 'self_attn.q_proj', heads * headDim, dim, biases?.qkv)
+    linear('attn.k', 'self_attn.k_proj', kvHeads * headDim, dim, biases?.qkv)
+    linear('attn.v', 'self_attn.v_proj', kvHeads * headDim, dim, biases?.qkv)
+    linear('attn.out', 'self_attn.o_proj', dim, heads * headDim, biases?.attnOut)
+    if (headNorms) {
+      for (const part of ['q', 'k'])
+        weights[`${ours}.attn.${part}.norm.weight`] = gain(`${theirs}.self_attn.${part}_norm.weight`, headDim)
+    }
+    linear('mlp.gate', 'mlp.gate_proj', ffDim, dim, biases?.mlp)
+    linear('mlp.fc', 'mlp.up_proj', ffDim, dim, biases?.mlp)
+    linear('mlp.proj', 'mlp.down_proj', dim, ffDim, biases?.mlp)
+  }
+  weights['norm.weight'] = gain('model.norm.weight', dim)
+  if (!tiedHead) weights['head.weight'] = { hf: 'lm_head.weight', shape: [vocab, dim] }
+  return weights
+}
+
+/** The gated product of an MLP: `swiglu` of Llama, `geglu` of Gemma. */
+type Gate = (gate: tf.Tensor3D, up: tf.Tensor3D) => tf.Tensor3D
+
+/** The MLP, from its normed input. */
+export function gatedMlp(pass: Pass, layer: number, x: tf.Tensor3D, gate: Gate): tf.Tensor3D {
+  const site = `layers.${layer}.mlp`
+  return pass.linear(`${site}.proj`, gate(pass.linear(`${site}.gate`, x), pass.linear(`${site}.fc`, x)))
+}
+
+/** Attention, then the MLP, each on its normed input (Llama, Mistral, Qwen, Gemma 1). */
+export function preNormBlock(pass: Pass, layer: number, x: tf.Tensor3D, gate: Gate): tf.Tensor3D {
+  const site = `layers.${layer}`
+  const attended = x.add(pass.attention(layer, pass.norm(`${site}.attn.norm`, x))) as tf.Tensor3D
+  return attended.add(gatedMlp(pass, layer, pass.norm(`${site}.mlp.norm`, attended), gate))
+}
+
+/** Attention, then the MLP, each normed before and after (Gemma 2 and 3). */
+export function sandwichBlock(pass: Pass, layer: number, x: tf.Tensor3D, gate: Gate): tf.Tensor3D {
+  const site = `layers.${layer}`
+  const mixed = pass.attention(layer, pass.norm(`${site}.attn.norm`, x))
+  const attended = x.add(pass.norm(`${site}.attn.postnorm`, mixed)) as tf.Tensor3D
+  const mlp = gatedMlp(pass, layer, pass.norm(`${site}.mlp.norm`, attended), gate)
+  return attended.add(pass.norm(`${site}.mlp.postnorm`, mlp))
+}
+
+export const SANDWICH_NORMS = [
+  ['attn.norm', 'input_layernorm'],
+  ['attn.postnorm', 'post_attention_layernorm'],
+  ['mlp.norm', 'pre_feedforward_layernorm'],
+  ['mlp.postnorm', 'post_feedforward_layernorm']
+] as const
+
+/** Windows by block: from `layer_types` of newer files, else by the family's own rule. */
+export function windowsOf(json: Json, layers: number, window: number, slides: (layer: number) => boolean) {
+  const types = Array.isArray(json.layer_types) ? (json.layer_types as unknown[]) : undefined
+  return Array.from({ length: layers }, (_, n) =>
+    (types === undefined ? slides(n) : types[n] === 'sliding_attention') ? window : null
+  )
+}
+
+export const layerTypes = (windows: readonly (number | null)[]): string[] =>
+  windows.map((w) => (w === null ? 'full_attention' : 'sliding_attention'))
