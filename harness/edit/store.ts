@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../errors'
-import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from '../model/safetensors'
+import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from '../model/checkpoint'
 import { replaceWhole } from '../replace'
 import type { Edit, EditPart } from './types'
 

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { UserError } from '../errors'
 import { type Architecture, architectureOf, fusedRow, type WeightSource } from './architectures'
+import { CHECKPOINT_FILES, readCheckpointIndex, readTensor, type TensorIndex } from './checkpoint'
 import { forward } from './forward'
 import { resolveModel } from './registry'
-import { readCheckpointIndex, readTensor, type TensorIndex } from './safetensors'
 import { loadTokenizer } from './tokenizer'
 import type { ForwardOptions, ForwardResult, LanguageModel, ModelConfig, TokenBatch, Tokenizer } from './types'
 
@@ -21,9 +21,9 @@ export async function openModel(name: string): Promise<LanguageModel> {
   const tokenizer = loadTokenizer(dir)
   const index = readCheckpointIndex(dir)
   if (index === undefined) {
-    throw new UserError('the folder has no weights: neither model.safetensors nor model.safetensors.index.json', {
+    throw new UserError(`the folder has no weights: none of ${CHECKPOINT_FILES.join(', ')}`, {
       place: dir,
-      hint: 'convert the checkpoint with transformers: AutoModelForCausalLM.from_pretrained(NAME).save_pretrained(DIR)'
+      hint: 'save the checkpoint with transformers: AutoModelForCausalLM.from_pretrained(NAME).save_pretrained(DIR)'
     })
   }
   const tensors = loadWeights(dir, architecture, config, index)
@@ -36,7 +36,7 @@ export function readModelConfig(dir: string): { architecture: Architecture; conf
   if (!existsSync(file)) {
     throw new UserError('config.json is missing', {
       place: dir,
-      hint: 'a model folder holds config.json, tokenizer.json and model.safetensors'
+      hint: 'a model folder holds config.json, tokenizer.json and model.safetensors or pytorch_model.bin'
     })
   }
   let json: Record<string, unknown>

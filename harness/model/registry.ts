@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { UserError } from '../errors'
+import { CHECKPOINT_FILES } from './checkpoint'
 import { KNOWN_MODELS } from './known'
 
 /** The package's root: where package.json lies, whether the code runs from its sources or compiled. */
@@ -67,7 +68,7 @@ function cachedSnapshot(id: string): string | undefined {
   for (const name of names) {
     const dir = join(snapshots, name)
     if (!existsSync(join(dir, 'config.json'))) continue
-    if (existsSync(join(dir, 'model.safetensors')) || existsSync(join(dir, 'model.safetensors.index.json'))) return dir
+    if (CHECKPOINT_FILES.some((file) => existsSync(join(dir, file)))) return dir
   }
   return undefined
 }
@@ -78,16 +79,10 @@ function notDownloaded(id: string): UserError {
   return new UserError(`the weights of ${id}${about} are not on this machine`, {
     place: `model: ${id}`,
     hint: [
-      `looked for config.json and model.safetensors in ${join(hubCache(), `models--${id.replace('/', '--')}`)}`,
+      `looked for config.json and model.safetensors or pytorch_model.bin in ${join(hubCache(), `models--${id.replace('/', '--')}`)}`,
       'to get them, one of:',
       `- huggingface-cli download ${id}   (into that cache; HF_HOME moves it)`,
-      ...(known?.onlyPickle === true
-        ? [
-            '- its repository holds pytorch_model.bin only, so convert it once to safetensors:',
-            `  python -c "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; n='${id}'; M.from_pretrained(n).save_pretrained('DIR'); T.from_pretrained(n).save_pretrained('DIR')"`
-          ]
-        : []),
-      '- --model DIR   a folder of that architecture (config.json, tokenizer.json, model.safetensors)',
+      '- --model DIR   a folder of that architecture (config.json, tokenizer.json, model.safetensors or pytorch_model.bin)',
       `- --model ${embeddedModels()[0] ?? 'gptj-mini'}   the embedded model, to try the same config now`
     ].join('\n')
   })

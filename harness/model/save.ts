@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ARCHITECTURES, fusedRow } from './architectures'
+import { type TensorToWrite, writeSafetensors } from './checkpoint'
 import { storedShape } from './language-model'
-import { type TensorToWrite, writeSafetensors } from './safetensors'
 import type { ModelConfig } from './types'
 
 /**

@@ -1,26 +1,11 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, readSync, statSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
-import { UserError } from '../errors'
-import { replaceWhole } from '../replace'
-import { bfloatToFloat, floatToHalf, halfToFloat } from './half'
+import { closeSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs'
+import { UserError } from '../../errors'
+import { replaceWhole } from '../../replace'
+import { floatToHalf } from './half'
+import { readExactly } from './read'
+import { type Dtype, ELEMENT_BYTES, type TensorEntry } from './tensor'
 
-/** Bytes an element takes, by the format's name for the type. */
-const ELEMENT_BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const
-type Dtype = keyof typeof ELEMENT_BYTES
-const FLOATS: ReadonlySet<Dtype> = new Set(['F64', 'F32', 'F16', 'BF16'])
 const MAX_HEADER_BYTES = 100e6
-
-export interface TensorEntry {
-  readonly file: string
-  readonly dtype: Dtype
-  readonly shape: readonly number[]
-  /** First byte in the file, and how many. */
-  readonly offset: number
-  readonly bytes: number
-}
-
-/** What a checkpoint holds, by tensor name; nothing is read but the headers. */
-export type TensorIndex = ReadonlyMap<string, TensorEntry>
 
 /**
  * Reads and checks the header of one safetensors file (https://github.com/huggingface/safetensors#format):
@@ -111,80 +96,6 @@ function checkLayout(tensors: ReadonlyMap<string, TensorEntry>, dataStart: numbe
     at += entry.bytes
   }
   if (at !== size) throw bad(`the file has ${size - at} bytes that belong to no tensor`)
-}
-
-/** Reads a tensor as float32. */
-export function readTensor(name: string, entry: TensorEntry): Float32Array {
-  if (!FLOATS.has(entry.dtype))
-    throw new UserError(`tensor '${name}' has the type ${entry.dtype}, a float is needed`, { place: entry.file })
-  const fd = openSync(entry.file, 'r')
-  try {
-    const data = readExactly(fd, entry.offset, entry.bytes)
-    const buffer = data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength) as ArrayBuffer
-    if (entry.dtype === 'F32') return new Float32Array(buffer)
-    if (entry.dtype === 'F64') return Float32Array.from(new Float64Array(buffer))
-    return entry.dtype === 'F16' ? halfToFloat(new Uint16Array(buffer)) : bfloatToFloat(new Uint16Array(buffer))
-  } finally {
-    closeSync(fd)
-  }
-}
-
-function readExactly(fd: number, offset: number, bytes: number): Buffer {
-  // Not pooled, so that the typed array over it is aligned.
-  const data = Buffer.from(new ArrayBuffer(bytes))
-  // One read call moves at most 2 GiB.
-  for (let done = 0; done < bytes; ) {
-    const got = readSync(fd, data, done, Math.min(bytes - done, 2 ** 30), offset + done)
-    if (got === 0) throw new UserError('the file ended while it was read')
-    done += got
-  }
-  return data
-}
-
-/**
- * The tensors of a checkpoint folder: one `model.safetensors`, or the shards that `model.safetensors.index.json` names.
- * Undefined when the folder has neither.
- */
-export function readCheckpointIndex(dir: string): TensorIndex | undefined {
-  const single = join(dir, 'model.safetensors')
-  if (existsSync(single)) return readSafetensorsHeader(single).tensors
-  const indexFile = join(dir, 'model.safetensors.index.json')
-  if (!existsSync(indexFile)) return undefined
-  const map = readWeightMap(indexFile)
-  const all = new Map<string, TensorEntry>()
-  for (const shard of new Set(Object.values(map))) {
-    const file = join(dir, shard)
-    if (!existsSync(file)) {
-      throw new UserError(`a shard of the checkpoint is missing: ${shard}`, {
-        place: indexFile,
-        hint: 'download the whole checkpoint again'
-      })
-    }
-    for (const [name, entry] of readSafetensorsHeader(file).tensors) {
-      if (all.has(name)) throw new UserError(`tensor '${name}' is in more than one shard`, { place: indexFile })
-      all.set(name, entry)
-    }
-  }
-  for (const name of Object.keys(map)) {
-    if (!all.has(name)) throw new UserError(`tensor '${name}' is not in its shard ${map[name]}`, { place: indexFile })
-  }
-  return all
-}
-
-function readWeightMap(file: string): Record<string, string> {
-  try {
-    const { weight_map: map } = JSON.parse(readFileSync(file, 'utf8')) as { weight_map?: unknown }
-    if (
-      typeof map === 'object' &&
-      map !== null &&
-      Object.values(map).every((v) => typeof v === 'string' && !v.includes('/'))
-    ) {
-      return map as Record<string, string>
-    }
-  } catch (error) {
-    throw new UserError(`not JSON: ${(error as Error).message}`, { place: file })
-  }
-  throw new UserError('no valid weight_map in the index of the shards', { place: file })
 }
 
 export interface TensorToWrite {
