@@ -16,7 +16,8 @@ export const doctorCommand: CommandModule<object, Arguments> = {
     const { activeOrtBackend } = await import('../tensor/onnxruntime/backend')
     const { sgemmRate } = await import('../tensor/sgemm')
     const { cacheDir, describeMachine, packageVersion } = await import('../runner/machine')
-    const { embeddedModels, hubCache } = await import('../model/registry')
+    const { hubCache } = await import('../hub')
+    const { embeddedModels } = await import('../model/registry')
     const { name, tried } = await useBackend('auto')
     const others = BACKENDS.filter((b) => !tried.some((t) => t.name === b)).map((b) => ({
       name: b,

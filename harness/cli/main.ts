@@ -7,6 +7,7 @@ import { askCommand } from './ask'
 import { checkCommand } from './check'
 import { doctorCommand } from './doctor'
 import { RunInterruptedExit } from './exit'
+import { fetchCommand } from './fetch'
 import { listCommand } from './list'
 import { pretrainCommand } from './pretrain'
 import { probeCommand } from './probe'
@@ -30,6 +31,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .command(reportCommand)
     .command(listCommand)
     .command(askCommand)
+    .command(fetchCommand)
     .command(doctorCommand)
     .command(pretrainCommand)
     .command(probeCommand)
@@ -60,7 +62,7 @@ function usageError(message: string, args: readonly string[]): UserError {
 
 const FLAGS = [
   ...['out', 'limit', 'model', 'method', 'dataset', 'source', 'seed', 'workers', 'backend', 'resume', 'json'],
-  ...['site', 'edit', 'tokens', 'verbose', 'help', 'version']
+  ...['site', 'edit', 'tokens', 'revision', 'offline', 'verbose', 'help', 'version']
 ]
 
 function report(thrown: unknown, verbose: boolean): number {

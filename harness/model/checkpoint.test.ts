@@ -179,7 +179,8 @@ describe('a model that is not here', () => {
   test('by a Hugging Face id: what is missing and every way to get it', async () => {
     const text = await complaint(() => resolveModel('EleutherAI/gpt-j-6b'))
     expect(text).toMatch(/weights of EleutherAI\/gpt-j-6b .*GB\) are not on this machine/)
-    for (const way of ['huggingface-cli download', '--model DIR', '--model gptj-mini']) expect(text).toContain(way)
+    for (const way of ['bench fetch EleutherAI/gpt-j-6b', '--model DIR', '--model gptj-mini'])
+      expect(text).toContain(way)
   })
 
   test('by a name nobody knows: the embedded ones are listed', async () => {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { UserError } from '../errors'
+import { CachedRepository, parseRepository, type Repository } from '../hub'
 import { CHECKPOINT_FILES } from './checkpoint'
 import { KNOWN_MODELS } from './known'
 
@@ -31,7 +31,7 @@ export function embeddedModels(): string[] {
 }
 
 /**
- * The folder of a model: an embedded one, a local folder, or the hub cache's newest snapshot of a Hugging Face id.
+ * The folder of a model: an embedded one, a local folder, or the snapshot of a Hugging Face id in the hub's cache.
  * @throws UserError that names what is missing and every way to get it.
  */
 export function resolveModel(name: string): string {
@@ -43,45 +43,35 @@ export function resolveModel(name: string): string {
       hint: 'name the folder that holds config.json'
     })
   }
-  if (!/^[\w.-]+\/[\w.-]+$/.test(name) || name.startsWith('.')) {
+  const parsed = parseRepository(name)
+  if (parsed === undefined || parsed.repository.type !== 'model') {
     throw new UserError(`no model '${name}'`, {
-      hint: `embedded models: ${embeddedModels().join(', ')}; or a folder, or a Hugging Face id (ORG/NAME)`
+      hint: `embedded models: ${embeddedModels().join(', ')}; or a folder, or a Hugging Face id (ORG/NAME, ORG/NAME@REVISION)`
     })
   }
-  const cached = cachedSnapshot(name)
+  const cached = cachedSnapshot(parsed.repository, parsed.revision)
   if (cached !== undefined) return cached
-  throw notDownloaded(name)
+  throw notDownloaded(name, parsed.repository)
 }
 
-/** Where the Hugging Face libraries keep their downloads. */
-export function hubCache(): string {
-  const { HF_HUB_CACHE, HF_HOME } = process.env
-  return HF_HUB_CACHE ?? join(HF_HOME ?? join(homedir(), '.cache', 'huggingface'), 'hub')
+/** The cached snapshot of a revision, undefined when there is none with config and weights. */
+function cachedSnapshot(repository: Repository, revision = 'main'): string | undefined {
+  const cached = new CachedRepository(repository)
+  const commit = cached.commitOf(revision)
+  const dir = commit === undefined ? undefined : cached.snapshot(commit)
+  if (dir === undefined || !existsSync(join(dir, 'config.json'))) return undefined
+  return CHECKPOINT_FILES.some((file) => existsSync(join(dir, file))) ? dir : undefined
 }
 
-function cachedSnapshot(id: string): string | undefined {
-  const root = join(hubCache(), `models--${id.replace('/', '--')}`)
-  const ref = join(root, 'refs', 'main')
-  const snapshots = join(root, 'snapshots')
-  if (!existsSync(snapshots)) return undefined
-  const names = existsSync(ref) ? [readFileSync(ref, 'utf8').trim()] : readdirSync(snapshots)
-  for (const name of names) {
-    const dir = join(snapshots, name)
-    if (!existsSync(join(dir, 'config.json'))) continue
-    if (CHECKPOINT_FILES.some((file) => existsSync(join(dir, file)))) return dir
-  }
-  return undefined
-}
-
-function notDownloaded(id: string): UserError {
-  const known = KNOWN_MODELS.find((m) => m.id.toLowerCase() === id.toLowerCase())
+function notDownloaded(name: string, repository: Repository): UserError {
+  const known = KNOWN_MODELS.find((m) => m.id.toLowerCase() === repository.name.toLowerCase())
   const about = known === undefined ? '' : ` (${known.parameters}, about ${known.downloadGb} GB)`
-  return new UserError(`the weights of ${id}${about} are not on this machine`, {
-    place: `model: ${id}`,
+  return new UserError(`the weights of ${name}${about} are not on this machine`, {
+    place: `model: ${name}`,
     hint: [
-      `looked for config.json and model.safetensors or pytorch_model.bin in ${join(hubCache(), `models--${id.replace('/', '--')}`)}`,
+      `looked for config.json and model.safetensors or pytorch_model.bin in ${new CachedRepository(repository).dir}`,
       'to get them, one of:',
-      `- huggingface-cli download ${id}   (into that cache; HF_HOME moves it)`,
+      `- bench fetch ${name}   (into that cache; HF_HOME moves it, HF_ENDPOINT names a mirror)`,
       '- --model DIR   a folder of that architecture (config.json, tokenizer.json, model.safetensors or pytorch_model.bin)',
       `- --model ${embeddedModels()[0] ?? 'gptj-mini'}   the embedded model, to try the same config now`
     ].join('\n')
