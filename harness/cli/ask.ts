@@ -22,7 +22,7 @@ export const askCommand: CommandModule<object, Arguments> = {
   async handler({ model: name, prompt, edit: dir, tokens, json }) {
     const { UserError } = await import('../errors')
     const { loadEdit } = await import('../edit/store')
-    const { encodePrompt, greedy, openModel } = await import('../model')
+    const { decodeContinuation, encodePrompt, greedy, openModel } = await import('../model')
     const { useBackend } = await import('../tensor')
     if (!Number.isInteger(tokens) || tokens < 1)
       throw new UserError('must be a whole number from 1', { place: '--tokens' })
@@ -38,8 +38,10 @@ export const askCommand: CommandModule<object, Arguments> = {
     const ids = encodePrompt(model.tokenizer, prompt)
     if (ids.length === 0) throw new UserError('the prompt is empty')
     const answer = (edit?: NonNullable<typeof stored>['edit']) =>
-      model.tokenizer.decode(
-        greedy(model, [ids], { maxNewTokens: tokens, ...(edit === undefined ? {} : { edit }) })[0]!
+      decodeContinuation(
+        model.tokenizer,
+        ids,
+        greedy(model, [ids], { maxNewTokens: tokens, ...(edit === undefined ? {} : { edits: [edit] }) })[0]!
       )
     const before = answer()
     const after = stored && answer(stored.edit)

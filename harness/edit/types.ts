@@ -2,6 +2,8 @@
 export interface EditRequest {
   readonly prompt: string
   readonly subject: string
+  /** Where the subject stands in the prompt, in characters, when the record says it (its slot `{}`). */
+  readonly subjectAt?: number
   readonly target: string
   /** What the model is expected to say before the edit, where the dataset knows it. */
   readonly previousTarget?: string

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs'
+import { closestTo } from '../closest'
 import { UserError } from '../errors'
 import { attention, layerNorm, linear, mergeHeads, rmsNorm, rotary, splitHeads } from '../tensor'
 import type { Architecture, Pass } from './architectures'
@@ -31,6 +32,7 @@ export function forward(
     x = pass.hook(`layers.${layer}.out`, architecture.block(pass, layer, x))
   }
   const logits = options.logitsAt === undefined ? undefined : pass.head(x)
+  pass.checkHooks()
   return {
     hidden: x,
     captured: pass.captured,
@@ -47,9 +49,11 @@ class ForwardPass implements Pass {
   readonly #values = new Map<number, tf.Tensor4D>()
   /** Position of every token, `[batch · seq]`. */
   readonly #positions: Int32Array
-  /** By rotary base: blocks with a window may have their own. */
-  readonly #rotary = new Map<number, RotaryTables>()
+  /** Blocks with a window may have their own. */
+  readonly #rotary = new Map<boolean, RotaryTables>()
   readonly #keyMask: tf.Tensor2D | undefined
+  /** Hook points the pass came by. */
+  readonly #passed = new Set<string>()
 
   constructor(
     readonly architecture: Architecture,
@@ -59,7 +63,7 @@ class ForwardPass implements Pass {
     readonly options: ForwardOptions
   ) {
     this.#capture = new Set(options.capture)
-    this.#edits = new RowEdits(options.edits, batch.batch)
+    this.#edits = new RowEdits(options.edits, batch.batch, weights)
     this.#positions = positionsOf(batch, options.past)
     const end = Math.max(0, ...this.#positions)
     if (end >= config.maxPositions) {
@@ -131,27 +135,30 @@ class ForwardPass implements Pass {
 
   /** Rotary tables of a block, made once for all blocks that share them. */
   #rotaryOf(layer: number): RotaryTables | undefined {
-    const { rotaryDim, rotaryTheta, rotaryScaling, windowRotaryTheta, windows } = this.config
+    const { rotaryDim, rotaryTheta, rotaryScaling, windowRotaryTheta, windowRotaryScaling, windows } = this.config
     if (rotaryDim === 0) return undefined
-    const own = (windows?.[layer] ?? null) === null ? undefined : windowRotaryTheta
-    const theta = own ?? rotaryTheta
-    const known = this.#rotary.get(theta)
+    const own = windowRotaryTheta !== undefined && (windows?.[layer] ?? null) !== null
+    const known = this.#rotary.get(own)
     if (known !== undefined) return known
-    const tables = rotaryTables(
-      rotaryDim,
-      theta,
-      own === undefined ? rotaryScaling : undefined,
-      this.#positions,
-      this.batch
-    )
-    this.#rotary.set(theta, tables)
+    const [theta, scaling] = own ? [windowRotaryTheta, windowRotaryScaling] : [rotaryTheta, rotaryScaling]
+    const tables = rotaryTables(rotaryDim, theta, scaling, this.#positions, this.batch)
+    this.#rotary.set(own, tables)
     return tables
   }
 
   hook(name: string, value: tf.Tensor3D): tf.Tensor3D {
+    this.#passed.add(name)
     const replaced = this.options.replace?.[name]?.(value) ?? value
     if (this.#capture.has(name)) this.captured[name] = replaced
     return replaced
+  }
+
+  /** @throws UserError for a site to capture or replace that the pass did not come by: nothing would happen there */
+  checkHooks(): void {
+    for (const site of [...this.#capture, ...Object.keys(this.options.replace ?? {})]) {
+      if (this.#passed.has(site)) continue
+      throw new UserError(`the pass does not come by the site '${site}'${closestTo(site, [...this.#passed])}`)
+    }
   }
 
   /** Final norm and output embedding at the asked positions only: `[positions, vocab]`. */

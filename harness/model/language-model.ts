@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { UserError } from '../errors'
+import { type JsonObject, readJsonObject } from '../json-file'
+import { layerNorm, rmsNorm } from '../tensor'
 import { type Architecture, architectureOf, fusedRow, type WeightSource } from './architectures'
-import { CHECKPOINT_FILES, readCheckpointIndex, readTensor, type TensorIndex } from './checkpoint'
+import { ConfigReader } from './architectures/config-reader'
+import { CHECKPOINT_FILES, readCheckpointIndex, readTensor, type TensorEntry, type TensorIndex } from './checkpoint'
 import { forward } from './forward'
 import { resolveModel } from './registry'
+import { allFinite } from './sites'
 import { loadTokenizer } from './tokenizer'
 import type { ForwardOptions, ForwardResult, LanguageModel, ModelConfig, TokenBatch, Tokenizer } from './types'
 
@@ -18,7 +22,7 @@ import type { ForwardOptions, ForwardResult, LanguageModel, ModelConfig, TokenBa
 export async function openModel(name: string): Promise<LanguageModel> {
   const dir = resolveModel(name)
   const { architecture, config } = readModelConfig(dir)
-  const tokenizer = loadTokenizer(dir)
+  const tokenizer = loadTokenizer(dir, config.vocab)
   const index = readCheckpointIndex(dir)
   if (index === undefined) {
     throw new UserError(`the folder has no weights: none of ${CHECKPOINT_FILES.join(', ')}`, {
@@ -39,14 +43,25 @@ export function readModelConfig(dir: string): { architecture: Architecture; conf
       hint: 'a model folder holds config.json, tokenizer.json and model.safetensors or pytorch_model.bin'
     })
   }
-  let json: Record<string, unknown>
-  try {
-    json = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
-  } catch (error) {
-    throw new UserError(`not JSON: ${(error as Error).message}`, { place: file })
-  }
+  const json = textConfig(readJsonObject(file), file)
   const architecture = architectureOf(json.model_type, file)
-  return { architecture, config: architecture.config(json) }
+  const read = new ConfigReader(json, file)
+  const config = architecture.config(read)
+  read.refuseUnread()
+  return { architecture, config }
+}
+
+/** Models of text and pictures, whose text part lies under `text_config` and computes alone what it computes there. */
+const WITH_TEXT_PART: ReadonlySet<unknown> = new Set(['gemma3'])
+
+function textConfig(json: JsonObject, file: string): JsonObject {
+  if (!WITH_TEXT_PART.has(json.model_type)) return json
+  const text = json.text_config
+  if (typeof text === 'object' && text !== null && !Array.isArray(text)) return text as JsonObject
+  throw new UserError(`model_type ${JSON.stringify(json.model_type)} is a model of text and pictures, whose text part is missing`, {
+    place: file,
+    hint: "expected is an object under 'text_config'"
+  })
 }
 
 function loadWeights(
@@ -59,8 +74,7 @@ function loadWeights(
   // A fused tensor is read once though several weights come out of it.
   const fused = new Map<string, Float32Array>()
   for (const [name, source] of Object.entries(architecture.weights(config))) {
-    // Checkpoints saved from the bare model lack the class's prefix.
-    const entry = index.get(source.hf) ?? index.get(source.hf.replace(/^(transformer|model)\./, ''))
+    const entry = find(index, source.hf) ?? (name === 'embed.weight' && config.tiedHead ? tiedTwin(index) : undefined)
     if (entry === undefined) {
       if (source.optional === true) continue
       throw new UserError(`the checkpoint lacks the tensor '${source.hf}'`, {
@@ -75,11 +89,27 @@ function loadWeights(
       })
     }
     const data = fused.get(source.hf) ?? readTensor(source.hf, entry)
+    if (!allFinite(data)) {
+      throw new UserError(`tensor '${source.hf}' holds values that are not finite (NaN or infinite)`, {
+        place: entry.file,
+        hint: 'the checkpoint is broken: nothing a model computes with it means anything'
+      })
+    }
     if (source.rows !== undefined) fused.set(source.hf, data)
     tensors.set(name, tf.keep(tf.tensor(ourLayout(data, source), [...source.shape], 'float32')))
   }
   return tensors
 }
+
+/** Names a tensor may have: as saved from the whole model, from the bare one without the class's prefix, or as a part of a larger one. */
+function find(index: TensorIndex, name: string): TensorEntry | undefined {
+  const bare = name.replace(/^(transformer|model|gpt_neox)\./, '')
+  const names = [name, bare, `language_model.${name}`, `model.language_model.${bare}`]
+  return names.map((n) => index.get(n)).find((entry) => entry !== undefined)
+}
+
+/** Embeddings that are also the head may have been saved under the head's name alone. */
+const tiedTwin = (index: TensorIndex) => find(index, 'lm_head.weight') ?? find(index, 'embed_out.weight')
 
 /** Shape in the checkpoint. */
 export function storedShape({ shape, transposed, rows }: WeightSource): number[] {
@@ -156,6 +186,16 @@ class OpenModel implements LanguageModel {
       ]
     })
     return result
+  }
+
+  mlpEffect(layer: number, value: tf.Tensor2D, delta: tf.Tensor2D): tf.Tensor2D {
+    const { mlpOutputNorm } = this.#architecture
+    if (mlpOutputNorm === undefined) return delta
+    const gain = this.weight(`layers.${layer}.${mlpOutputNorm}.weight`) as tf.Tensor1D
+    const bias = this.#tensors.get(`layers.${layer}.${mlpOutputNorm}.bias`) as tf.Tensor1D | undefined
+    const { normEps } = this.config
+    const added = (x: tf.Tensor2D) => (bias === undefined ? rmsNorm(x, gain, normEps) : layerNorm(x, gain, bias, normEps))
+    return tf.tidy(() => added(value.add(delta)).sub(added(value)))
   }
 
   forwardFlops(

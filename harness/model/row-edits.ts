@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs'
 import type { DensePart, Edit, LowRankPart } from '../edit/types'
 import { lowRank } from '../tensor'
+import { checkPart } from './sites'
 import type { ForwardOptions } from './types'
 
 /** Applies to every row of a batch the edit it carries (DESIGN.md, idea 1). */
@@ -10,12 +11,20 @@ export class RowEdits {
   readonly #lowRankSites = new Set<string>()
   readonly #denseSites = new Set<string>()
 
-  constructor(options: ForwardOptions['edits'], batch: number) {
+  /** @throws UserError for a part that changes nothing here: at a site the model does not have, of another size or of an unknown kind */
+  constructor(
+    options: ForwardOptions['edits'],
+    batch: number,
+    weights: { get(name: string): tf.Tensor | undefined }
+  ) {
     this.#edits = options?.edits ?? []
     this.#rowEdit = options?.rowEdit ?? new Int32Array(batch).fill(-1)
     for (const index of new Set(this.#rowEdit)) {
-      for (const part of this.#edits[index]?.parts ?? [])
-        (part.kind === 'dense' ? this.#denseSites : this.#lowRankSites).add(part.site)
+      for (const part of this.#edits[index]?.parts ?? []) {
+        checkPart(part, (name) => weights.get(name)?.shape)
+        const sites = part.kind === 'dense' ? this.#denseSites : this.#lowRankSites
+        sites.add(part.site)
+      }
     }
     if (this.#denseSites.size > 0 && new Set(this.#rowEdit).size > 1) {
       throw new Error('a dense edit must serve every row of its batch')

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs'
 import type { Edit } from '../edit/types'
 import { crossEntropy } from '../tensor'
-import { batchesByLength, padBatch, TOKEN_BUDGET } from './batching'
+import { batchesByLength, groupsByDenseEdit, padBatch, rowEditsOf, TOKEN_BUDGET } from './batching'
+import { notNumbers } from './generate'
 import type { LanguageModel } from './types'
 
 export interface TargetToScore {
@@ -18,11 +19,14 @@ export interface TargetScore {
   readonly nll: readonly number[]
   /** The model's choice after the whole target. */
   readonly next: number
+  /** False where the edited model's logits are NaN or infinite. The unedited model's never are: that is an error. */
+  readonly finite: boolean
 }
 
 /**
  * Teacher-forced pass over prompt + target (DESIGN.md, idea 3): logits only where the target is predicted.
  * Greedy decoding gives the target exactly if and only if `argmax` equals it.
+ * @throws UserError when the unedited model's logits are not finite
  */
 export function scoreTargets(
   model: LanguageModel,
@@ -30,7 +34,7 @@ export function scoreTargets(
   budget: number = TOKEN_BUDGET
 ): TargetScore[] {
   const scores: TargetScore[] = new Array(items.length)
-  for (const group of groupsByDenseEdit(items)) {
+  for (const group of groupsByDenseEdit(items.map((i) => i.edit))) {
     const lengths = group.map((i) => items[i]!.prompt.length + items[i]!.target.length)
     for (const batch of batchesByLength(lengths, budget))
       scoreBatch(
@@ -41,17 +45,6 @@ export function scoreTargets(
       )
   }
   return scores
-}
-
-/** A dense edit changes the weight of its whole batch, so its rows go alone; all others can share one. */
-function groupsByDenseEdit(items: readonly TargetToScore[]): number[][] {
-  const shared: number[] = []
-  const alone = new Map<Edit, number[]>()
-  items.forEach(({ edit }, i) => {
-    if (edit === undefined || !edit.parts.some((p) => p.kind === 'dense')) shared.push(i)
-    else alone.set(edit, [...(alone.get(edit) ?? []), i])
-  })
-  return [...(shared.length > 0 ? [shared] : []), ...alone.values()]
 }
 
 function scoreBatch(
@@ -71,19 +64,20 @@ function scoreBatch(
       labels.push(target[j] ?? 0)
     }
   })
-  const edits = [...new Set(batch.flatMap((i) => items[i]!.edit ?? []))]
-  const rowEdit = Int32Array.from(batch, (i) => (items[i]!.edit === undefined ? -1 : edits.indexOf(items[i]!.edit!)))
   const [argmax, nll] = tf.tidy(() => {
     const logits = model.forward(padBatch(batch.map((i) => [...items[i]!.prompt, ...items[i]!.target])), {
       logitsAt: { rows: Int32Array.from(rows), positions: Int32Array.from(positions) },
-      edits: { edits, rowEdit }
+      edits: rowEditsOf(batch.map((i) => items[i]!.edit))
     }).logits!
     return [logits.argMax(1).dataSync(), crossEntropy(logits, tf.tensor1d(labels, 'int32')).dataSync()]
   }) as unknown as [Int32Array, Float32Array]
   let at = 0
   for (const item of batch) {
     const n = items[item]!.target.length
-    scores[item] = { argmax: [...argmax.slice(at, at + n)], nll: [...nll.slice(at, at + n)], next: argmax[at + n]! }
+    // Unedited, no case of this model means anything; edited, it is the edit that failed.
+    const broken = nll.subarray(at, at + n + 1).some((x) => !Number.isFinite(x))
+    if (broken && items[item]!.edit === undefined) throw notNumbers(model, undefined)
+    scores[item] = { argmax: [...argmax.slice(at, at + n)], nll: [...nll.slice(at, at + n)], next: argmax[at + n]!, finite: !broken }
     at += n + 1
   }
 }

@@ -61,8 +61,9 @@ export interface ModelConfig {
   readonly tiedHead: boolean
   /** How many keys a query of each block sees, null for all before it (sliding windows). */
   readonly windows?: readonly (number | null)[]
-  /** Rotary base of the blocks that have a window, unscaled, where it differs (Gemma 3). */
+  /** Rotary base and scaling of the blocks that have a window, where they differ (Gemma 3). */
   readonly windowRotaryTheta?: number
+  readonly windowRotaryScaling?: RotaryScaling
   /** Factor of attention scores; 1/√headDim when missing. */
   readonly attentionScale?: number
   /** Caps of attention scores and logits, cap·tanh(x/cap) (Gemma 2). */
@@ -170,6 +171,11 @@ export interface LanguageModel {
    * The caller disposes the returned tensors (or calls it inside tf.tidy).
    */
   forward(batch: TokenBatch, options?: ForwardOptions): ForwardResult
+  /**
+   * Change of the residual stream after block `layer` when the output of its MLP, `value`, becomes `value + delta`; both
+   * `[rows, dim]`. The change itself but where the architecture norms what it adds. Differentiable in `delta`.
+   */
+  mlpEffect(layer: number, value: tf.Tensor2D, delta: tf.Tensor2D): tf.Tensor2D
   /** Matrix FLOPs of a forward pass over `tokens` new tokens through blocks [from, to), and logits at `logits` positions. */
   forwardFlops(tokens: number, options?: { from?: number; to?: number; logits?: number; context?: number }): number
   dispose(): void

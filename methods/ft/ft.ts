@@ -76,15 +76,20 @@ function fineTune(model: LanguageModel, requests: readonly EditRequest[], h: FtH
   const trained = new Map([...original].map(([name, { values }]) => [name, values.slice()]))
   const optimizer = new Adam(trained, { learningRate: h.lr })
   const losses: number[] = []
-  for (let step = 0; step < h.num_steps; step++) {
-    const { loss, gradients } = evaluate()
-    losses.push(loss)
-    if (loss < h.stop_loss) break
-    optimizer.step(gradients)
-    if (h.norm_constraint !== false)
-      for (const [name, { values }] of original) clamp(trained.get(name)!, values, h.norm_constraint)
+  try {
+    for (let step = 0; step < h.num_steps; step++) {
+      const { loss, gradients } = evaluate()
+      if (!Number.isFinite(loss))
+        throw new UserError(`the loss is ${loss} at step ${step}`, { hint: 'try a smaller lr' })
+      losses.push(loss)
+      if (loss < h.stop_loss) break
+      optimizer.step(gradients)
+      if (h.norm_constraint !== false)
+        for (const [name, { values }] of original) clamp(trained.get(name)!, values, h.norm_constraint)
+    }
+  } finally {
+    entering.dispose()
   }
-  entering.dispose()
   const part = densePart()
   return {
     method: 'ft-l',

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs'
+import { UserError } from '../../harness/errors'
 import type { KeyValueCache, LanguageModel, TokenBatch } from '../../harness/model'
 import { disposeCache, leftAlign, padBatch } from '../../harness/model'
 import { crossEntropy } from '../../harness/tensor'
@@ -68,45 +69,46 @@ export function optimiseValues(
   const optimizer = new Adam(new Map(deltas.map((d, i) => [String(i), d])), { learningRate: h.v_lr })
   let work = new Work(model, rows, h, {
     suffix: suffixOf(rows, states, model.config.dim),
+    values: stacked(states.values),
     past: pastOf(model, rows, states, h.layer)
   })
   let active = initial.map((_, i) => i)
-  for (let step = 0; step < h.v_num_grad_steps && active.length > 0; step++) {
-    const { nll, kl, gradients } = work.evaluate(active.map((fact) => deltas[fact]!))
-    const going: number[] = []
-    const updates = new Map<string, Float32Array>()
-    for (const [i, fact] of active.entries()) {
-      const delta = deltas[fact]!
-      const size = norm(delta)
-      const decay = h.v_weight_decay / norm(initial[fact]!) ** 2
-      const loss = nll[i]! + h.kl_factor * kl[i]! + decay * size
-      losses[fact]!.push(loss)
-      last[fact] = { nll: nll[i]!, kl: kl[i]! }
-      if (loss < h.stop_loss) continue
-      going.push(i)
-      // Gradient of the norm; torch takes 0 at the origin.
-      const gradient = gradients[i]!
-      if (size > 0) for (let j = 0; j < delta.length; j++) gradient[j] = gradient[j]! + (decay * delta[j]!) / size
-      updates.set(String(fact), gradient)
+  try {
+    for (let step = 0; step < h.v_num_grad_steps && active.length > 0; step++) {
+      const { nll, kl, gradients } = work.evaluate(active.map((fact) => deltas[fact]!))
+      const going: number[] = []
+      const updates = new Map<string, Float32Array>()
+      for (const [i, fact] of active.entries()) {
+        const delta = deltas[fact]!
+        const size = norm(delta)
+        const decay = h.v_weight_decay / norm(initial[fact]!) ** 2
+        const loss = nll[i]! + h.kl_factor * kl[i]! + decay * size
+        if (!Number.isFinite(loss))
+          throw new UserError(`the loss of the value is ${loss} at step ${step}`, { hint: 'try a smaller v_lr' })
+        losses[fact]!.push(loss)
+        last[fact] = { nll: nll[i]!, kl: kl[i]! }
+        if (loss < h.stop_loss) continue
+        going.push(i)
+        // Gradient of the norm; torch takes 0 at the origin.
+        const gradient = gradients[i]!
+        if (size > 0) for (let j = 0; j < delta.length; j++) gradient[j] = gradient[j]! + (decay * delta[j]!) / size
+        updates.set(String(fact), gradient)
+      }
+      // The reference evaluates once more than it steps.
+      if (step === h.v_num_grad_steps - 1 || going.length === 0) break
+      optimizer.step(updates)
+      for (const i of going) clamp(deltas[active[i]!]!, h.clamp_norm_factor * norm(initial[active[i]!]!))
+      if (going.length < active.length) {
+        const narrowed = work.only(going)
+        work.dispose()
+        active = going.map((i) => active[i]!)
+        work = narrowed
+      }
     }
-    // The reference evaluates once more than it steps.
-    if (step === h.v_num_grad_steps - 1) break
-    optimizer.step(updates)
-    for (const i of going) clamp(deltas[active[i]!]!, h.clamp_norm_factor * norm(initial[active[i]!]!))
-    if (going.length < active.length) {
-      const narrowed = going.length > 0 ? work.only(going) : undefined
-      work.dispose()
-      active = going.map((i) => active[i]!)
-      if (narrowed === undefined) return result()
-      work = narrowed
-    }
+  } finally {
+    work.dispose()
   }
-  work.dispose()
-  return result()
-
-  function result(): OptimisedValue[] {
-    return deltas.map((delta, i) => ({ delta, losses: losses[i]!, ...last[i]! }))
-  }
+  return deltas.map((delta, i) => ({ delta, losses: losses[i]!, ...last[i]! }))
 }
 
 function clamp(delta: Float32Array, longest: number): void {
@@ -123,6 +125,8 @@ class Work {
   readonly #facts: number
   /** Residual stream from the subject's last token on, `[rows, seq, dim]`. */
   readonly #suffix: tf.Tensor3D
+  /** What W_proj gives at the subject's last token before the edit, `[rows, dim]`. */
+  readonly #values: tf.Tensor2D
   readonly #past: KeyValueCache | undefined
   /** Log probabilities after the subject before the edit, `[facts, vocab]`; known after the first evaluation. */
   #initial: tf.Tensor2D | undefined
@@ -131,13 +135,14 @@ class Work {
     model: LanguageModel,
     rows: readonly Row[],
     h: RomeHyperparameters,
-    before: { suffix: tf.Tensor3D; past: KeyValueCache | undefined; initial?: tf.Tensor2D }
+    before: { suffix: tf.Tensor3D; values: tf.Tensor2D; past: KeyValueCache | undefined; initial?: tf.Tensor2D }
   ) {
     this.#model = model
     this.#h = h
     this.#rows = rows
     this.#facts = new Set(rows.map((r) => r.fact)).size
     this.#suffix = before.suffix
+    this.#values = before.values
     this.#past = before.past
     this.#initial = before.initial
   }
@@ -202,6 +207,7 @@ class Work {
     }
     const kept = {
       suffix: pick(this.#suffix),
+      values: pick(this.#values),
       past,
       initial: tf.tidy(() => tf.gather(this.#initial!, tf.tensor1d([...facts], 'int32')))
     }
@@ -211,6 +217,7 @@ class Work {
 
   dispose(): void {
     this.#suffix.dispose()
+    this.#values.dispose()
     this.#initial?.dispose()
     disposeCache(this.#past)
   }
@@ -218,15 +225,9 @@ class Work {
   #logits(delta: tf.Tensor2D, logitsAt: { rows: Int32Array; positions: Int32Array }): tf.Tensor2D {
     const rows = this.#rows
     const [batch, seq, dim] = this.#suffix.shape
-    const perRow = tf
-      .gather(
-        delta,
-        tf.tensor1d(
-          rows.map((r) => r.fact),
-          'int32'
-        )
-      )
-      .reshape([batch, 1, dim])
+    const facts = Int32Array.from(rows, (r) => r.fact)
+    const ofRow = tf.gather(delta, tf.tensor1d(facts, 'int32')) as tf.Tensor2D
+    const perRow = this.#model.mlpEffect(this.#h.layer, this.#values, ofRow).reshape([batch, 1, dim])
     const added = seq > 1 ? tf.concat([perRow, tf.zeros([batch, seq - 1, dim])], 1) : perRow
     const tokens: TokenBatch = {
       ids: new Int32Array(batch * seq),
@@ -245,6 +246,13 @@ class Work {
     for (const { fact, labels } of this.#rows) counts[fact]! += labels.length
     return counts
   }
+}
+
+function stacked(vectors: readonly Float32Array[]): tf.Tensor2D {
+  const width = vectors[0]!.length
+  const out = new Float32Array(vectors.length * width)
+  for (const [i, v] of vectors.entries()) out.set(v, i * width)
+  return tf.tensor2d(out, [vectors.length, width])
 }
 
 function suffixOf(rows: readonly Row[], { hidden, seq }: SubjectStates, dim: number): tf.Tensor3D {

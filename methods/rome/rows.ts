@@ -1,5 +1,6 @@
+import { subjectEnd } from '../../harness/edit/subject'
 import type { EditRequest } from '../../harness/edit/types'
-import { encodePrompt, encodeTarget, lastSubjectToken, type Tokenizer } from '../../harness/model'
+import { encodePrompt, encodeTarget, lastTokenOf, type Tokenizer } from '../../harness/model'
 
 /** One text of a fact's optimisation. */
 export interface Row {
@@ -18,18 +19,19 @@ export interface Row {
  */
 export function rowsOf(tokenizer: Tokenizer, templates: readonly string[], request: EditRequest, fact: number): Row[] {
   const target = encodeTarget(tokenizer, request.target)
-  const place = (text: string) => tokenizer.prefix.length + lastSubjectToken(tokenizer, text, request.subject)
+  const place = (text: string, end: number) => tokenizer.prefix.length + lastTokenOf(tokenizer, text, end)
+  const end = subjectEnd(request)
   const rows = templates.map((template) => {
     const text = template.replace('{}', () => request.prompt)
     return {
       fact,
       ids: [...encodePrompt(tokenizer, text), ...target.slice(0, -1)],
-      subject: place(text),
+      subject: place(text, template.indexOf('{}') + end),
       labels: target
     }
   })
   // What follows the subject has no say in what is read at its last token.
   const essence = `${request.subject} is a`
-  const subject = place(essence)
+  const subject = place(essence, request.subject.length)
   return [...rows, { fact, ids: encodePrompt(tokenizer, essence).slice(0, subject + 1), subject, labels: [] }]
 }

@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs'
+import { UserError } from '../../errors'
 import type { ModelConfig } from '../types'
-import { ConfigReader } from './config-reader'
+import type { ConfigReader } from './config-reader'
 import { ropeJson, ropeOf } from './rope'
 import type { Pass, WeightSource } from './types'
 
@@ -9,28 +10,41 @@ import type { Pass, WeightSource } from './types'
  * small file of its differences.
  */
 
-type Json = Readonly<Record<string, unknown>>
+/** What a family has where its config.json is silent. */
+interface GatedDefaults {
+  readonly heads?: number
+  readonly kvHeads?: number
+  readonly headDim?: number
+  readonly vocab?: number
+  readonly maxPositions?: number
+  readonly tiedHead?: boolean
+  /** The rotary part, where a family reads it in its own way. */
+  readonly rope?: Pick<ModelConfig, 'rotaryTheta' | 'rotaryScaling'>
+}
 
 /** The keys of config.json that all of them have. */
-export function gatedConfig(architecture: ModelConfig['architecture'], json: Json): ModelConfig {
-  const read = new ConfigReader(json)
-  const dim = read.number('hidden_size')
-  const heads = read.number('num_attention_heads')
-  const headDim = read.number('head_dim', dim / heads)
+export function gatedConfig(
+  architecture: ModelConfig['architecture'],
+  read: ConfigReader,
+  defaults: GatedDefaults = {}
+): ModelConfig {
+  const dim = read.count('hidden_size')
+  const heads = read.count('num_attention_heads', defaults.heads)
+  const headDim = read.count('head_dim', defaults.headDim ?? dim / heads)
   return {
     architecture,
-    layers: read.number('num_hidden_layers'),
+    layers: read.count('num_hidden_layers'),
     dim,
     heads,
-    kvHeads: read.number('num_key_value_heads', heads),
+    kvHeads: read.count('num_key_value_heads', defaults.kvHeads ?? heads),
     headDim,
-    ffDim: read.number('intermediate_size'),
-    vocab: read.number('vocab_size'),
-    maxPositions: read.number('max_position_embeddings', 2048),
+    ffDim: read.count('intermediate_size'),
+    vocab: read.count('vocab_size', defaults.vocab),
+    maxPositions: read.count('max_position_embeddings', defaults.maxPositions ?? 2048),
     normEps: read.number('rms_norm_eps', 1e-6),
     rotaryDim: headDim,
-    ...ropeOf(json),
-    tiedHead: read.boolean('tie_word_embeddings', false)
+    ...(defaults.rope ?? ropeOf(read).config),
+    tiedHead: read.boolean('tie_word_embeddings', defaults.tiedHead ?? false)
   }
 }
 
@@ -127,12 +141,24 @@ export const SANDWICH_NORMS = [
   ['mlp.postnorm', 'post_feedforward_layernorm']
 ] as const
 
+const LAYER_TYPES: readonly unknown[] = ['full_attention', 'sliding_attention']
+
 /** Windows by block: from `layer_types` of newer files, else by the family's own rule. */
-export function windowsOf(json: Json, layers: number, window: number, slides: (layer: number) => boolean) {
-  const types = Array.isArray(json.layer_types) ? (json.layer_types as unknown[]) : undefined
-  return Array.from({ length: layers }, (_, n) =>
-    (types === undefined ? slides(n) : types[n] === 'sliding_attention') ? window : null
-  )
+export function windowsOf(read: ConfigReader, layers: number, window: number, slides: (layer: number) => boolean) {
+  const types = read.value('layer_types') ?? Array.from({ length: layers }, (_, n) => LAYER_TYPES[Number(slides(n))])
+  if (!Array.isArray(types) || types.length !== layers || !types.every((t) => LAYER_TYPES.includes(t))) {
+    throw new UserError(`'layer_types' must be a list of ${layers} of ${LAYER_TYPES.join(', ')}`, { place: read.place })
+  }
+  return types.map((type) => (type === 'sliding_attention' ? window : null))
+}
+
+/** Blocks above some may have windows, and by default none do (Qwen 2 and 3). */
+export function optionalWindows(read: ConfigReader, layers: number): Pick<ModelConfig, 'windows'> {
+  const from = read.number('max_window_layers', 28)
+  const window = read.number('sliding_window', 4096)
+  const windows = windowsOf(read, layers, window, (n) => n >= from)
+  const used = read.boolean('use_sliding_window', false) && read.has('sliding_window')
+  return used ? { windows } : {}
 }
 
 export const layerTypes = (windows: readonly (number | null)[]): string[] =>

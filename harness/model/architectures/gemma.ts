@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs'
 import { gelu } from '../../tensor'
-import { ConfigReader } from './config-reader'
+import type { ConfigReader } from './config-reader'
 import {
   gatedConfig,
   gatedConfigJson,
@@ -11,7 +11,8 @@ import {
   sandwichBlock,
   windowsOf
 } from './gated'
-import { ropeJson, scalingOf } from './rope'
+import { ropeJson, ropeOf, rotaryOf } from './rope'
+import type { ModelConfig } from '../types'
 import type { Architecture } from './types'
 
 /*
@@ -19,19 +20,38 @@ import type { Architecture } from './types'
  * attention and MLP, soft caps and alternating windows; the third replaces the caps by norms of queries and keys.
  */
 
-type Json = Readonly<Record<string, unknown>>
-
 const geglu = (gate: tf.Tensor3D, up: tf.Tensor3D): tf.Tensor3D => gelu(gate).mul(up)
 const GELU = ['gelu_pytorch_tanh', 'gelu_new']
 
-function baseConfig(name: 'gemma' | 'gemma2' | 'gemma3', json: Json) {
-  const read = new ConfigReader(json)
+function baseConfig(
+  name: 'gemma' | 'gemma2' | 'gemma3',
+  read: ConfigReader,
+  defaults: Parameters<typeof gatedConfig>[2] = {}
+) {
   // Gemma 1's first files say 'gelu' in hidden_act and mean the tanh form, which transformers takes whatever it says.
-  read.only('hidden_activation', [...GELU, null], 'gelu_pytorch_tanh')
+  read.only('hidden_activation', GELU, 'gelu_pytorch_tanh')
+  read.only('hidden_act', [...GELU, 'gelu'], 'gelu_pytorch_tanh')
   read.only('attention_bias', [false], false)
-  const config = gatedConfig(name, { head_dim: 256, max_position_embeddings: 8192, tie_word_embeddings: true, ...json })
+  const config = gatedConfig(name, read, { headDim: 256, maxPositions: 8192, tiedHead: true, ...defaults })
   return { ...config, embedScale: Math.sqrt(config.dim) }
 }
+
+/** Caps of attention scores and logits; null is none. */
+function softcaps(read: ConfigReader, defaults: { attention?: number; logits?: number }) {
+  const cap = (key: string, fallback: number | undefined) =>
+    read.value(key) === null || (fallback === undefined && !read.has(key)) ? undefined : read.number(key, fallback)
+  const attention = cap('attn_logit_softcapping', defaults.attention)
+  const logits = cap('final_logit_softcapping', defaults.logits)
+  return {
+    ...(attention === undefined ? {} : { attentionSoftcap: attention }),
+    ...(logits === undefined ? {} : { logitSoftcap: logits })
+  }
+}
+
+const softcapsJson = (c: ModelConfig) => ({
+  attn_logit_softcapping: c.attentionSoftcap ?? null,
+  final_logit_softcapping: c.logitSoftcap ?? null
+})
 
 const baseJson = (c: Parameters<Architecture['configJson']>[0]) => ({
   ...gatedConfigJson(c),
@@ -45,14 +65,14 @@ export const gemma: Architecture = {
   modelType: 'gemma',
   className: 'GemmaForCausalLM',
   rotaryStyle: 'half',
-  config: (json) => baseConfig('gemma', json),
+  config: (read) => baseConfig('gemma', read),
   configJson: baseJson,
   weights: (config) => gatedWeights(config, { plus: 1 }),
   block: (pass, layer, x) => preNormBlock(pass, layer, x, geglu)
 }
 
 /** Attention scores are scaled by the root of a number of its own. */
-const scale = (json: Json, fallback: number) => new ConfigReader(json).number('query_pre_attn_scalar', fallback) ** -0.5
+const scale = (read: ConfigReader, fallback: number) => read.number('query_pre_attn_scalar', fallback) ** -0.5
 
 /** Gemma 2 (arXiv 2408.00118). */
 export const gemma2: Architecture = {
@@ -60,27 +80,22 @@ export const gemma2: Architecture = {
   modelType: 'gemma2',
   className: 'Gemma2ForCausalLM',
   rotaryStyle: 'half',
+  mlpOutputNorm: 'mlp.postnorm',
 
-  config(json) {
-    const read = new ConfigReader(json)
-    const config = baseConfig('gemma2', json)
-    const cap = (key: string, fallback: number) => (json[key] === null ? undefined : read.number(key, fallback))
-    const attention = cap('attn_logit_softcapping', 50)
-    const logits = cap('final_logit_softcapping', 30)
+  config(read) {
+    const config = baseConfig('gemma2', read)
     return {
       ...config,
-      attentionScale: scale(json, 256),
-      ...(attention === undefined ? {} : { attentionSoftcap: attention }),
-      ...(logits === undefined ? {} : { logitSoftcap: logits }),
-      windows: windowsOf(json, config.layers, read.number('sliding_window', 4096), (n) => n % 2 === 0)
+      attentionScale: scale(read, 256),
+      ...softcaps(read, { attention: 50, logits: 30 }),
+      windows: windowsOf(read, config.layers, read.number('sliding_window', 4096), (n) => n % 2 === 0)
     }
   },
 
   configJson: (c) => ({
     ...baseJson(c),
     query_pre_attn_scalar: c.attentionScale! ** -2,
-    attn_logit_softcapping: c.attentionSoftcap ?? null,
-    final_logit_softcapping: c.logitSoftcap ?? null,
+    ...softcapsJson(c),
     sliding_window: c.windows!.find((w) => w !== null) ?? null,
     layer_types: layerTypes(c.windows!)
   }),
@@ -94,24 +109,30 @@ export const gemma3: Architecture = {
   modelType: 'gemma3_text',
   className: 'Gemma3ForCausalLM',
   rotaryStyle: 'half',
+  mlpOutputNorm: 'mlp.postnorm',
 
-  config(json) {
-    const read = new ConfigReader(json)
+  config(read) {
     // Newer files keep the rotary parameters of the two kinds of blocks apart.
-    const rope = (json.rope_parameters ?? {}) as Readonly<Record<string, Json | undefined>>
-    const { full_attention: full, sliding_attention: local } = rope
+    const rope = read.part('rope_parameters')
+    const [full, local] = [rope?.part('full_attention'), rope?.part('sliding_attention')]
     const theta = read.number('rope_theta', 1e6)
-    const scaling = scalingOf(full ?? ((json.rope_scaling ?? {}) as Json), json)
-    const { rope_parameters: _, rope_scaling: __, ...rest } = json
-    const config = baseConfig('gemma3', { max_position_embeddings: 131072, ...rest })
-    const every = read.number('sliding_window_pattern', 6)
+    const localTheta = read.number('rope_local_base_freq', 10000)
+    const windowed = local === undefined ? { rotaryTheta: localTheta } : rotaryOf(local, read, localTheta)
+    const config = baseConfig('gemma3', read, {
+      heads: 8,
+      kvHeads: 4,
+      vocab: 262208,
+      maxPositions: 131072,
+      rope: full === undefined ? ropeOf(read, theta).config : rotaryOf(full, read, theta)
+    })
+    const every = read.number('_sliding_window_pattern', read.number('sliding_window_pattern', 6))
     return {
       ...config,
-      rotaryTheta: full === undefined ? theta : new ConfigReader(full).number('rope_theta', theta),
-      ...(scaling === undefined ? {} : { rotaryScaling: scaling }),
-      windowRotaryTheta: new ConfigReader(local ?? {}).number('rope_theta', read.number('rope_local_base_freq', 10000)),
-      attentionScale: scale(json, 256),
-      windows: windowsOf(json, config.layers, read.number('sliding_window', 4096), (n) => (n + 1) % every !== 0)
+      windowRotaryTheta: windowed.rotaryTheta,
+      ...(windowed.rotaryScaling === undefined ? {} : { windowRotaryScaling: windowed.rotaryScaling }),
+      attentionScale: scale(read, 256),
+      ...softcaps(read, {}),
+      windows: windowsOf(read, config.layers, read.number('sliding_window', 4096), (n) => (n + 1) % every !== 0)
     }
   },
 
@@ -119,8 +140,9 @@ export const gemma3: Architecture = {
     ...baseJson(c),
     rope_parameters: {
       full_attention: ropeJson(c.rotaryTheta, c.rotaryScaling),
-      sliding_attention: ropeJson(c.windowRotaryTheta!, undefined)
+      sliding_attention: ropeJson(c.windowRotaryTheta!, c.windowRotaryScaling)
     },
+    ...softcapsJson(c),
     query_pre_attn_scalar: c.attentionScale! ** -2,
     sliding_window: c.windows!.find((w) => w !== null) ?? null,
     layer_types: layerTypes(c.windows!)

@@ -1,6 +1,5 @@
 import type * as tf from '@tensorflow/tfjs'
 import { gelu, geluErf } from '../../tensor'
-import { ConfigReader } from './config-reader'
 import { ropeJson, ropeOf } from './rope'
 import type { Architecture, WeightSource } from './types'
 
@@ -11,31 +10,30 @@ export const gptNeoX: Architecture = {
   className: 'GPTNeoXForCausalLM',
   rotaryStyle: 'half',
 
-  config(json) {
-    const read = new ConfigReader(json)
+  config(read) {
     read.only('hidden_act', ['gelu', 'gelu_new', 'gelu_fast', 'gelu_pytorch_tanh'], 'gelu')
     read.only('attention_bias', [true], true)
-    const dim = read.number('hidden_size')
-    const heads = read.number('num_attention_heads')
+    const dim = read.count('hidden_size')
+    const heads = read.count('num_attention_heads')
     const headDim = dim / heads
-    const rope = (json.rope_parameters ?? {}) as Readonly<Record<string, unknown>>
-    const share = read.number('rotary_pct', new ConfigReader(rope).number('partial_rotary_factor', 0.25))
+    const rope = ropeOf(read, read.number('rotary_emb_base', 10000))
+    const share = read.number('rotary_pct', rope.share ?? 0.25)
     return {
       architecture: 'gpt-neox',
-      layers: read.number('num_hidden_layers'),
+      layers: read.count('num_hidden_layers'),
       dim,
       heads,
       kvHeads: heads,
       headDim,
-      ffDim: read.number('intermediate_size', 4 * dim),
-      vocab: read.number('vocab_size'),
-      maxPositions: read.number('max_position_embeddings', 2048),
+      ffDim: read.count('intermediate_size', 4 * dim),
+      vocab: read.count('vocab_size'),
+      maxPositions: read.count('max_position_embeddings', 2048),
       normEps: read.number('layer_norm_eps', 1e-5),
       rotaryDim: Math.floor(headDim * share),
-      ...ropeOf(json, read.number('rotary_emb_base', 10000)),
+      ...rope.config,
       tiedHead: read.boolean('tie_word_embeddings', false),
       parallel: read.boolean('use_parallel_residual', true),
-      activation: (json.hidden_act ?? 'gelu') === 'gelu' ? 'gelu-erf' : 'gelu'
+      activation: (read.value('hidden_act') ?? 'gelu') === 'gelu' ? 'gelu-erf' : 'gelu'
     }
   },
 

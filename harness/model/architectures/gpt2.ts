@@ -1,5 +1,4 @@
 import { gelu } from '../../tensor'
-import { ConfigReader } from './config-reader'
 import type { Architecture, WeightSource } from './types'
 
 /** GPT-2 (Radford et al. 2019): learnt positions, pre-norm, attention then MLP; weights stored as Conv1D `[in, out]`. */
@@ -9,23 +8,22 @@ export const gpt2: Architecture = {
   className: 'GPT2LMHeadModel',
   rotaryStyle: 'interleaved',
 
-  config(json) {
-    const read = new ConfigReader(json)
+  config(read) {
     read.only('activation_function', ['gelu_new', 'gelu_pytorch_tanh'], 'gelu_new')
     read.only('scale_attn_weights', [true], true)
     read.only('scale_attn_by_inverse_layer_idx', [false], false)
-    const dim = read.number('n_embd')
-    const heads = read.number('n_head')
+    const dim = read.count('n_embd')
+    const heads = read.count('n_head')
     return {
       architecture: 'gpt2',
-      layers: read.number('n_layer'),
+      layers: read.count('n_layer'),
       dim,
       heads,
       kvHeads: heads,
       headDim: dim / heads,
-      ffDim: read.number('n_inner', 4 * dim),
-      vocab: read.number('vocab_size'),
-      maxPositions: read.number('n_positions', 1024),
+      ffDim: read.count('n_inner', 4 * dim),
+      vocab: read.count('vocab_size'),
+      maxPositions: read.count('n_positions', 1024),
       normEps: read.number('layer_norm_epsilon', 1e-5),
       rotaryDim: 0,
       rotaryTheta: 0,

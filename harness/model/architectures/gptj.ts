@@ -1,5 +1,4 @@
 import { gelu } from '../../tensor'
-import { ConfigReader } from './config-reader'
 import type { Architecture, WeightSource } from './types'
 
 /** GPT-J (Wang & Komatsuzaki 2021): rotary positions, attention and MLP in parallel on one layer norm. */
@@ -9,21 +8,22 @@ export const gptj: Architecture = {
   className: 'GPTJForCausalLM',
   rotaryStyle: 'interleaved',
 
-  config(json) {
-    const read = new ConfigReader(json)
+  config(read) {
+    read.only('rotary', [true], true)
+    read.only('scale_attn_weights', [true], true)
     read.only('activation_function', ['gelu_new', 'gelu_pytorch_tanh'], 'gelu_new')
-    const dim = read.number('n_embd')
-    const heads = read.number('n_head')
+    const dim = read.count('n_embd')
+    const heads = read.count('n_head')
     return {
       architecture: 'gptj',
-      layers: read.number('n_layer'),
+      layers: read.count('n_layer'),
       dim,
       heads,
       kvHeads: heads,
       headDim: dim / heads,
-      ffDim: read.number('n_inner', 4 * dim),
-      vocab: read.number('vocab_size'),
-      maxPositions: read.number('n_positions', 2048),
+      ffDim: read.count('n_inner', 4 * dim),
+      vocab: read.count('vocab_size'),
+      maxPositions: read.count('n_positions', 2048),
       normEps: read.number('layer_norm_epsilon', 1e-5),
       rotaryDim: read.number('rotary_dim', dim / heads),
       rotaryTheta: 10000,
@@ -66,10 +66,8 @@ export const gptj: Architecture = {
     }
     weights['norm.weight'] = { hf: 'transformer.ln_f.weight', shape: [dim] }
     weights['norm.bias'] = { hf: 'transformer.ln_f.bias', shape: [dim] }
-    if (!tiedHead) {
-      weights['head.weight'] = { hf: 'lm_head.weight', shape: [vocab, dim] }
-      weights['head.bias'] = { hf: 'lm_head.bias', shape: [vocab], optional: true }
-    }
+    if (!tiedHead) weights['head.weight'] = { hf: 'lm_head.weight', shape: [vocab, dim] }
+    weights['head.bias'] = { hf: 'lm_head.bias', shape: [vocab], optional: true }
     return weights
   },
 

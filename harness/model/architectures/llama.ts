@@ -1,5 +1,4 @@
 import { swiglu } from '../../tensor'
-import { ConfigReader } from './config-reader'
 import { gatedConfig, gatedConfigJson, gatedWeights, preNormBlock } from './gated'
 import type { Architecture } from './types'
 
@@ -10,12 +9,11 @@ export const llama: Architecture = {
   className: 'LlamaForCausalLM',
   rotaryStyle: 'half',
 
-  config(json) {
-    const read = new ConfigReader(json)
+  config(read) {
     read.only('hidden_act', ['silu'], 'silu')
     const attention = read.boolean('attention_bias', false)
     const mlp = read.boolean('mlp_bias', false)
-    const config = gatedConfig('llama', json)
+    const config = gatedConfig('llama', read)
     return attention || mlp ? { ...config, biases: { qkv: attention, attnOut: attention, mlp } } : config
   },
 

@@ -1,5 +1,4 @@
 import { swiglu } from '../../tensor'
-import { ConfigReader } from './config-reader'
 import { gatedConfig, gatedConfigJson, gatedWeights, preNormBlock } from './gated'
 import type { Architecture } from './types'
 
@@ -10,12 +9,11 @@ export const mistral: Architecture = {
   className: 'MistralForCausalLM',
   rotaryStyle: 'half',
 
-  config(json) {
-    const read = new ConfigReader(json)
+  config(read) {
     read.only('hidden_act', ['silu'], 'silu')
-    const config = gatedConfig('mistral', json)
+    const config = gatedConfig('mistral', read)
     // Missing means the first version's 4096, null means none.
-    const window = json.sliding_window === null ? null : read.number('sliding_window', 4096)
+    const window = read.value('sliding_window') === null ? null : read.number('sliding_window', 4096)
     return window === null ? config : { ...config, windows: new Array<number>(config.layers).fill(window) }
   },
 

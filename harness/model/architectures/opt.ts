@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs'
 import { geluErf } from '../../tensor'
-import { ConfigReader } from './config-reader'
 import type { Architecture, WeightSource } from './types'
 
 /** OPT (arXiv 2205.01068): learnt positions that start at row 2, pre-norm, ReLU. */
@@ -10,32 +9,32 @@ export const opt: Architecture = {
   className: 'OPTForCausalLM',
   rotaryStyle: 'interleaved',
 
-  config(json) {
-    const read = new ConfigReader(json)
+  config(read) {
+    read.only('enable_bias', [true], true)
     read.only('activation_function', ['relu', 'gelu'], 'relu')
     // OPT-350m alone norms after the blocks and has narrower embeddings.
     read.only('do_layer_norm_before', [true], true)
     read.only('_remove_final_layer_norm', [false], false)
-    const dim = read.number('hidden_size')
+    const dim = read.count('hidden_size')
     read.only('word_embed_proj_dim', [dim], dim)
-    const heads = read.number('num_attention_heads')
+    const heads = read.count('num_attention_heads')
     return {
       architecture: 'opt',
-      layers: read.number('num_hidden_layers'),
+      layers: read.count('num_hidden_layers'),
       dim,
       heads,
       kvHeads: heads,
       headDim: dim / heads,
-      ffDim: read.number('ffn_dim'),
-      vocab: read.number('vocab_size'),
-      maxPositions: read.number('max_position_embeddings', 2048),
+      ffDim: read.count('ffn_dim'),
+      vocab: read.count('vocab_size'),
+      maxPositions: read.count('max_position_embeddings', 2048),
       normEps: 1e-5,
       rotaryDim: 0,
       rotaryTheta: 0,
       tiedHead: read.boolean('tie_word_embeddings', true),
       positionOffset: 2,
-      biases: { qkv: true, attnOut: true, mlp: read.boolean('enable_bias', true) },
-      activation: json.activation_function === 'gelu' ? 'gelu-erf' : 'relu'
+      biases: { qkv: true, attnOut: true, mlp: true },
+      activation: read.value('activation_function') === 'gelu' ? 'gelu-erf' : 'relu'
     }
   },
 

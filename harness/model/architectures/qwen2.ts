@@ -1,6 +1,5 @@
 import { swiglu } from '../../tensor'
-import { ConfigReader } from './config-reader'
-import { gatedConfig, gatedConfigJson, gatedWeights, layerTypes, preNormBlock, windowsOf } from './gated'
+import { gatedConfig, gatedConfigJson, gatedWeights, layerTypes, optionalWindows, preNormBlock } from './gated'
 import type { Architecture } from './types'
 
 /** Qwen 2 and 2.5 (arXiv 2407.10671): Llama with biases on queries, keys and values, and optional windows in the upper blocks. */
@@ -10,13 +9,10 @@ export const qwen2: Architecture = {
   className: 'Qwen2ForCausalLM',
   rotaryStyle: 'half',
 
-  config(json) {
-    const read = new ConfigReader(json)
+  config(read) {
     read.only('hidden_act', ['silu'], 'silu')
-    const config = { ...gatedConfig('qwen2', json), biases: { qkv: true, attnOut: false, mlp: false } }
-    if (!read.boolean('use_sliding_window', false) || json.sliding_window === null) return config
-    const from = read.number('max_window_layers', 28)
-    return { ...config, windows: windowsOf(json, config.layers, read.number('sliding_window', 4096), (n) => n >= from) }
+    const config = gatedConfig('qwen2', read)
+    return { ...config, biases: { qkv: true, attnOut: false, mlp: false }, ...optionalWindows(read, config.layers) }
   },
 
   configJson: (c) => ({ ...gatedConfigJson(c), hidden_act: 'silu', ...windowsJson(c.windows) }),

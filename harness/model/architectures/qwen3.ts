@@ -1,6 +1,5 @@
 import { swiglu } from '../../tensor'
-import { ConfigReader } from './config-reader'
-import { gatedConfig, gatedConfigJson, gatedWeights, preNormBlock, windowsOf } from './gated'
+import { gatedConfig, gatedConfigJson, gatedWeights, optionalWindows, preNormBlock } from './gated'
 import { windowsJson } from './qwen2'
 import type { Architecture } from './types'
 
@@ -11,15 +10,12 @@ export const qwen3: Architecture = {
   className: 'Qwen3ForCausalLM',
   rotaryStyle: 'half',
 
-  config(json) {
-    const read = new ConfigReader(json)
+  config(read) {
     read.only('hidden_act', ['silu'], 'silu')
     const attention = read.boolean('attention_bias', false)
-    const base = gatedConfig('qwen3', { head_dim: 128, ...json })
+    const base = { ...gatedConfig('qwen3', read, { headDim: 128 }) }
     const config = attention ? { ...base, biases: { qkv: true, attnOut: true, mlp: false } } : base
-    if (!read.boolean('use_sliding_window', false) || json.sliding_window === null) return config
-    const from = read.number('max_window_layers', 28)
-    return { ...config, windows: windowsOf(json, config.layers, read.number('sliding_window', 4096), (n) => n >= from) }
+    return { ...config, ...optionalWindows(read, config.layers) }
   },
 
   configJson: (c) => ({

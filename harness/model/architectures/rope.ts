@@ -1,22 +1,36 @@
 import { UserError } from '../../errors'
-import type { RotaryScaling } from '../types'
-import { ConfigReader } from './config-reader'
-
-type Json = Readonly<Record<string, unknown>>
+import type { ModelConfig, RotaryScaling } from '../types'
+import type { ConfigReader } from './config-reader'
 
 /** The rotary part of a config.json: at the top and in `rope_scaling` in older files, all in `rope_parameters` in newer ones. */
-export function ropeOf(json: Json, fallbackTheta = 10000): { rotaryTheta: number; rotaryScaling?: RotaryScaling } {
-  const rope = (json.rope_parameters ?? json.rope_scaling ?? {}) as Json
-  const theta = new ConfigReader(rope).number('rope_theta', new ConfigReader(json).number('rope_theta', fallbackTheta))
-  const scaling = scalingOf(rope, json)
-  return { rotaryTheta: theta, ...(scaling === undefined ? {} : { rotaryScaling: scaling }) }
+export function ropeOf(
+  read: ConfigReader,
+  fallbackTheta = 10000
+): { config: Pick<ModelConfig, 'rotaryTheta' | 'rotaryScaling'>; share: number | undefined } {
+  const [newer, older] = [read.part('rope_parameters'), read.part('rope_scaling')]
+  const rope = newer ?? older
+  const theta = read.number('rope_theta', fallbackTheta)
+  const share = rope?.has('partial_rotary_factor') === true ? rope.number('partial_rotary_factor') : undefined
+  return { config: rope === undefined ? { rotaryTheta: theta } : rotaryOf(rope, read, theta), share }
 }
 
-export function scalingOf(rope: Json, json: Json): RotaryScaling | undefined {
-  const read = new ConfigReader(rope)
-  const kind = rope.rope_type ?? rope.type ?? 'default'
-  const trained = () =>
-    read.number('original_max_position_embeddings', new ConfigReader(json).number('max_position_embeddings'))
+/** Base and scaling that one object of rotary parameters gives. */
+export function rotaryOf(
+  rope: ConfigReader,
+  whole: ConfigReader,
+  fallbackTheta: number
+): Pick<ModelConfig, 'rotaryTheta' | 'rotaryScaling'> {
+  const scaling = scalingOf(rope, whole)
+  return {
+    rotaryTheta: rope.number('rope_theta', fallbackTheta),
+    ...(scaling === undefined ? {} : { rotaryScaling: scaling })
+  }
+}
+
+function scalingOf(read: ConfigReader, whole: ConfigReader): RotaryScaling | undefined {
+  const [newer, older] = [read.value('rope_type'), read.value('type')]
+  const kind = newer ?? older ?? 'default'
+  const trained = () => read.number('original_max_position_embeddings', whole.number('max_position_embeddings'))
   switch (kind) {
     case 'default':
       return undefined
@@ -31,8 +45,6 @@ export function scalingOf(rope: Json, json: Json): RotaryScaling | undefined {
         trainedPositions: trained()
       }
     case 'yarn': {
-      if (rope.mscale !== undefined || rope.mscale_all_dim !== undefined)
-        throw new UserError("'mscale' of rope_scaling is not supported", { place: 'config.json' })
       const factor = read.number('factor')
       return {
         kind: 'yarn',
@@ -46,7 +58,7 @@ export function scalingOf(rope: Json, json: Json): RotaryScaling | undefined {
     }
     default:
       throw new UserError(`the rotary scaling ${JSON.stringify(kind)} is not supported`, {
-        place: 'config.json',
+        place: read.place,
         hint: 'supported are default, linear, llama3 and yarn'
       })
   }

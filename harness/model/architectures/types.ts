@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from '../types'
+import type { ConfigReader } from './config-reader'
 
 /**
  * Which rows of a fused tensor are ours: all from `start` on, or runs of `chunk` rows that begin `every` rows apart (GPT-NeoX: head by head).
@@ -53,7 +54,10 @@ export interface Architecture {
   /** `architectures` in config.json, for checkpoints we write. */
   readonly className: string
   readonly rotaryStyle: 'interleaved' | 'half'
-  config(json: Readonly<Record<string, unknown>>): ModelConfig
+  /** The norm an MLP's output goes through before it is added to the residual stream, by its name in a block (Gemma 2 and 3). */
+  readonly mlpOutputNorm?: string
+  /** What config.json means. Every key that matters is read; the caller refuses those nobody read. */
+  config(read: ConfigReader): ModelConfig
   /** config.json as transformers writes it: the inverse of `config`. */
   configJson(config: ModelConfig): Record<string, unknown>
   weights(config: ModelConfig): Readonly<Record<string, WeightSource>>

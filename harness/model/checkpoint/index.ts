@@ -1,6 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../errors'
+import { isLfsPointer, lfsPointer, readJsonObject } from '../../json-file'
+import { readExactly } from './read'
 import { readSafetensorsHeader } from './safetensors'
 import type { TensorEntry, TensorIndex } from './tensor'
 import { readTorchCheckpoint } from './torch'
@@ -16,9 +18,32 @@ interface Format {
 
 /** In the order of preference. */
 const FORMATS: readonly Format[] = [
-  { file: 'model.safetensors', read: (file) => readSafetensorsHeader(file).tensors },
+  { file: 'model.safetensors', read: withAliases },
   { file: 'pytorch_model.bin', read: readTorchCheckpoint }
 ]
+
+/** Of tensors that share their memory one is stored, and the metadata says under which name: `other name -> stored name`. */
+function withAliases(file: string): ReadonlyMap<string, TensorEntry> {
+  const { tensors, metadata } = readSafetensorsHeader(file)
+  const all = new Map(tensors)
+  for (const [name, stored] of Object.entries(metadata)) {
+    const entry = typeof stored === 'string' ? tensors.get(stored) : undefined
+    if (entry !== undefined && !all.has(name)) all.set(name, entry)
+  }
+  return all
+}
+
+/** @throws UserError when a file is plainly not what its name says */
+function checkStart(file: string): void {
+  const { size } = statSync(file)
+  if (size === 0) throw new UserError('the file is empty', { place: file, hint: 'download it again' })
+  const fd = openSync(file, 'r')
+  try {
+    if (isLfsPointer(readExactly(fd, 0, Math.min(size, 64)).toString('latin1'))) throw lfsPointer(file)
+  } finally {
+    closeSync(fd)
+  }
+}
 
 /** Names of the files a checkpoint can begin with. */
 export const CHECKPOINT_FILES: readonly string[] = FORMATS.flatMap(({ file }) => [file, `${file}.index.json`])
@@ -30,7 +55,10 @@ export const CHECKPOINT_FILES: readonly string[] = FORMATS.flatMap(({ file }) =>
 export function readCheckpointIndex(dir: string): TensorIndex | undefined {
   for (const { file, read } of FORMATS) {
     const single = join(dir, file)
-    if (existsSync(single)) return read(single)
+    if (existsSync(single)) {
+      checkStart(single)
+      return read(single)
+    }
     const index = `${single}.index.json`
     if (existsSync(index)) return readShards(dir, index, read)
   }
@@ -48,6 +76,7 @@ function readShards(dir: string, indexFile: string, read: Format['read']): Tenso
         hint: 'download the whole checkpoint again'
       })
     }
+    checkStart(file)
     for (const [name, entry] of read(file)) {
       if (all.has(name)) throw new UserError(`tensor '${name}' is in more than one shard`, { place: indexFile })
       all.set(name, entry)
@@ -60,17 +89,12 @@ function readShards(dir: string, indexFile: string, read: Format['read']): Tenso
 }
 
 function readWeightMap(file: string): Record<string, string> {
-  try {
-    const { weight_map: map } = JSON.parse(readFileSync(file, 'utf8')) as { weight_map?: unknown }
-    if (
-      typeof map === 'object' &&
-      map !== null &&
-      Object.values(map).every((v) => typeof v === 'string' && !v.includes('/'))
-    ) {
-      return map as Record<string, string>
-    }
-  } catch (error) {
-    throw new UserError(`not JSON: ${(error as Error).message}`, { place: file })
-  }
+  const { weight_map: map } = readJsonObject(file)
+  if (
+    typeof map === 'object' &&
+    map !== null &&
+    Object.values(map).every((v) => typeof v === 'string' && !v.includes('/'))
+  )
+    return map as Record<string, string>
   throw new UserError('no valid weight_map in the index of the shards', { place: file })
 }

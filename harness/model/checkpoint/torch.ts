@@ -174,17 +174,17 @@ function located(
       const place = placeOf(storage)
       if (place === undefined) throw bad('is missing from the file')
       const width = ELEMENT_BYTES[storage.dtype]
+      if (strides.length !== shape.length) throw bad('has not as many strides as axes')
       const elements = shape.reduce((a, b) => a * b, 1)
-      if (elements > 0 && !isContiguous(shape, strides))
-        throw bad('is not stored row by row; save the model again with .contiguous()')
-      if ((start + elements) * width > place.bytes)
+      const contiguous = elements === 0 || isContiguous(shape, strides)
+      // From its first element to its last.
+      const span = contiguous ? elements : 1 + shape.reduce((sum, n, i) => sum + (n - 1) * strides[i]!, 0)
+      if ((start + span) * width > place.bytes)
         throw bad(
-          `(${storage.dtype} [${shape.join(', ')}]) needs ${(start + elements) * width} bytes, its storage has ${place.bytes}`
+          `(${storage.dtype} [${shape.join(', ')}]) needs ${(start + span) * width} bytes, its storage has ${place.bytes}`
         )
-      return [
-        name,
-        { file, dtype: storage.dtype, shape, offset: place.offset + start * width, bytes: elements * width }
-      ]
+      const entry = { file, dtype: storage.dtype, shape, offset: place.offset + start * width, bytes: span * width }
+      return [name, contiguous ? entry : { ...entry, strides }]
     })
   )
 }
