@@ -119,7 +119,7 @@ describe('a model folder', () => {
 
   test('whose weights do not fit its config says which tensor', async () => {
     rewrite('config.json', (json) => {
-      json.vocab_size = 7
+      json.vocab_size = 700
     })
     expect(await complaint(() => openModel(dir))).toMatch(/tensor '.*wte.weight' has the shape/)
   })
@@ -135,6 +135,152 @@ describe('a model folder', () => {
     writeFileSync(join(dir, 'config.json'), '{')
     expect(await complaint(() => openModel(dir))).toMatch(/config\.json: not JSON/)
   })
+})
+
+describe('what transformers opens opens here, with the same weights:', () => {
+  const copy = (name: string) => cpSync(join(__dirname, 'golden', name), dir, { recursive: true })
+  const tensorsOf = () => {
+    const { tensors } = readSafetensorsHeader(join(dir, 'model.safetensors'))
+    return new Map([...tensors].map(([name, entry]) => [name, { shape: entry.shape, data: readTensor(name, entry) }]))
+  }
+  const hashOf = async (where: string) => {
+    const model = await openModel(where)
+    const hash = model.weightsHash()
+    model.dispose()
+    return hash
+  }
+  const rename = (name: string, how: (tensor: string) => string, metadata = {}) => {
+    copy(name)
+    const renamed = new Map([...tensorsOf()].map(([tensor, content]) => [how(tensor), content]))
+    writeSafetensors(join(dir, 'model.safetensors'), renamed, { metadata })
+  }
+
+  test.each([
+    ['the bare GPT-NeoX', 'gpt-neox', (t: string) => t.replace(/^gpt_neox\./, '')],
+    ['the bare GPT-J', 'gptj-tied', (t: string) => t.replace(/^transformer\./, '')],
+    ['the bare OPT', 'opt', (t: string) => t.replace(/^model\./, '')],
+    ['the text part of a larger model', 'gemma3', (t: string) => `language_model.${t}`],
+    ['the same, nested the newer way', 'gemma3', (t: string) => t.replace(/^model\./, 'model.language_model.')],
+    ['tied embeddings saved as the head', 'qwen2', (t: string) => t.replace('model.embed_tokens', 'lm_head')]
+  ])('%s', async (_, name, how) => {
+    rename(name, how)
+    expect(await hashOf(dir)).toBe(await hashOf(join(__dirname, 'golden', name)))
+  })
+
+  test('tied tensors of which the metadata says the stored name', async () => {
+    rename('qwen2', (t) => t.replace('model.embed_tokens.weight', 'stored.weight'), {
+      'model.embed_tokens.weight': 'stored.weight'
+    })
+    expect(await hashOf(dir)).toBe(await hashOf(join(__dirname, 'golden', 'qwen2')))
+  })
+
+  test('a model of text and pictures by its text_config', async () => {
+    copy('gemma3')
+    const text = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8')) as object
+    writeFileSync(
+      join(dir, 'config.json'),
+      JSON.stringify({ model_type: 'gemma3', vision_config: {}, text_config: text })
+    )
+    expect(await hashOf(dir)).toBe(await hashOf(join(__dirname, 'golden', 'gemma3')))
+    writeFileSync(join(dir, 'config.json'), '{"model_type": "gemma3"}')
+    expect(await complaint(() => openModel(dir))).toMatch(/text and pictures, whose text part is missing/)
+  })
+
+  test('unused tensors of any type do not matter', async () => {
+    copy('gpt2')
+    const file = join(dir, 'model.safetensors')
+    const bytes = readFileSync(file)
+    const length = Number(bytes.readBigUInt64LE())
+    const header = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<string, unknown>
+    const end = bytes.length - 8 - length
+    header.scale = { dtype: 'F8_E4M3', shape: [3], data_offsets: [end, end + 3] }
+    const json = Buffer.from(JSON.stringify(header))
+    const size = Buffer.alloc(8)
+    size.writeBigUInt64LE(BigInt(json.length))
+    writeFileSync(file, Buffer.concat([size, json, bytes.subarray(8 + length), Buffer.alloc(3)]))
+    expect(await hashOf(dir)).toBe(await hashOf(join(__dirname, 'golden', 'gpt2')))
+    const entry = readSafetensorsHeader(file).tensors.get('scale')!
+    expect(() => readTensor('scale', entry)).toThrow(/F8_E4M3, needed is one of F64, F32/)
+  })
+})
+
+describe('a key of config.json that is not understood', () => {
+  const withKey = async (name: string, change: object) => {
+    cpSync(join(__dirname, 'golden', name), dir, { recursive: true })
+    const file = join(dir, 'config.json')
+    writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, 'utf8')) as object), ...change }))
+    return complaint(() => openModel(dir))
+  }
+
+  test.each<[string, object, RegExp]>([
+    [
+      'gpt2',
+      { scale_attn_by_inverse_layer_idx: true },
+      /'scale_attn_by_inverse_layer_idx' is supported as false, found true/
+    ],
+    ['gpt2', { add_cross_attention: true }, /'add_cross_attention' is supported as false/],
+    ['gptj', { rotary_emb_bias: 3 }, /the key 'rotary_emb_bias' is not understood/],
+    ['llama', { residual_multiplier: 0.2 }, /the key 'residual_multiplier' is not understood/],
+    ['llama', { quantization_config: { bits: 4 } }, /'quantization_config' is not understood[\s\S]*quantised/],
+    ['llama3', { rope_parameters: { rope_type: 'llama3', mystery: 1 } }, /'rope_parameters\.(factor|mystery)'/],
+    [
+      'qwen2-yarn',
+      { rope_parameters: { rope_type: 'yarn', factor: 4, mscale: 2 } },
+      /'rope_parameters\.mscale' is not understood/
+    ],
+    ['llama', { rope_parameters: { rope_type: 'longrope' } }, /rotary scaling "longrope" is not supported/],
+    ['llama', { partial_rotary_factor: 0.5 }, /'partial_rotary_factor' is supported as 1/],
+    [
+      'qwen3',
+      { layer_types: ['linear_attention', 'full_attention', 'full_attention'] },
+      /'layer_types' must be a list of 3/
+    ],
+    ['gemma3', { attn_logit_softcapping: 3 }, /'attn_logit_softcapping' is supported as null/],
+    ['gemma3', { use_bidirectional_attention: true }, /'use_bidirectional_attention' is supported as false/],
+    ['opt', { layer_norm_elementwise_affine: false }, /'layer_norm_elementwise_affine' is supported as true/],
+    ['llama', { num_hidden_layers: 2.5 }, /'num_hidden_layers' must be a whole number from 1, found 2\.5/]
+  ])('of %s is refused by name: %j', async (name, change, message) => {
+    const text = await withKey(name, change)
+    expect(text).toMatch(message)
+    expect(text).toContain('config.json')
+  })
+
+  test('is no hindrance when it is harmless', async () => {
+    cpSync(original(), dir, { recursive: true })
+    const file = join(dir, 'config.json')
+    const json = JSON.parse(readFileSync(file, 'utf8')) as object
+    writeFileSync(file, JSON.stringify({ ...json, top_p: 0.9, torch_dtype: 'float16', mystery: null }))
+    ;(await openModel(dir)).dispose()
+  })
+  const original = () => join(__dirname, 'golden', 'llama')
+})
+
+describe('files that are something else are called by their name:', () => {
+  beforeEach(() => cpSync(join(__dirname, 'golden', 'gpt2'), dir, { recursive: true }))
+  const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n'
+
+  test.each([
+    ['model.safetensors', pointer, /model\.safetensors: this is a Git LFS pointer/],
+    ['tokenizer.json', pointer, /tokenizer\.json: this is a Git LFS pointer/],
+    ['model.safetensors', '', /model\.safetensors: the file is empty/],
+    ['config.json', 'null', /config\.json: a JSON object is expected, found null/],
+    ['config.json', '[]', /config\.json: a JSON object is expected, found an array/]
+  ])('%s', async (file, content, message) => {
+    writeFileSync(join(dir, file), content)
+    expect(await complaint(() => openModel(dir))).toMatch(message)
+  })
+})
+
+test.each([Number.NaN, Number.POSITIVE_INFINITY])('a weight that is %s is refused, the tensor named', async (value) => {
+  cpSync(join(__dirname, 'golden', 'gpt2'), dir, { recursive: true })
+  const file = join(dir, 'model.safetensors')
+  const { tensors } = readSafetensorsHeader(file)
+  const all = new Map([...tensors].map(([name, e]) => [name, { shape: e.shape, data: readTensor(name, e) }]))
+  all.get('transformer.h.1.mlp.c_proj.weight')!.data[7] = value
+  writeSafetensors(file, all)
+  expect(await complaint(() => openModel(dir))).toMatch(
+    /'transformer\.h\.1\.mlp\.c_proj\.weight' holds values that are not finite/
+  )
 })
 
 describe('shards', () => {

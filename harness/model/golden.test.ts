@@ -1,7 +1,23 @@
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
-import { useBackend } from '../tensor'
-import { disposeCache, encodePrompt, greedy, type LanguageModel, leftAlign, openModel, padBatch, scoreTargets } from '.'
+import { editFacts } from '../../methods/rome'
+import { romeHyperparameters } from '../../methods/rome/hyperparameters'
+import type { Edit, EditPart } from '../edit/types'
+import { crossEntropy, useBackend } from '../tensor'
+import { norm } from '../tensor/linalg'
+import {
+  disposeCache,
+  encodePrompt,
+  encodeTarget,
+  type ForwardOptions,
+  greedy,
+  type LanguageModel,
+  lastTokenOf,
+  leftAlign,
+  openModel,
+  padBatch,
+  scoreTargets
+} from '.'
 import expected from './golden/expected.json'
 
 /** Everything here is compared with what transformers computes on the same checkpoints (golden/make.py). */
@@ -180,6 +196,88 @@ describe.each(NAMES)('%s', (name) => {
     expect(largestDifference(gotDense, wantedDense)).toBe(0)
   })
 
+  test('several parts of an edit at one site add up, bias included', () => {
+    const site = 'layers.1.mlp.proj'
+    const [out, into] = model.weight(`${site}.weight`).shape as [number, number]
+    const values = (n: number, k: number) => Float32Array.from({ length: n }, (_, i) => Math.sin(i * k + 1))
+    const low = (k: number) => ({
+      ...{ kind: 'low-rank' as const, site, rank: 1, out, in: into },
+      ...{ u: values(out, k), v: values(into, k + 1) }
+    })
+    const dense = (k: number) => ({
+      ...{ kind: 'dense' as const, site, out, in: into },
+      ...{ delta: values(out * into, k).map((x) => x / 9), bias: values(out, k) }
+    })
+    const edit = (...parts: EditPart[]): Edit => ({ method: 'test', requests: [], parts, diagnostics: {} })
+    const product = ({ u, v }: { u: Float32Array; v: Float32Array }, i: number) =>
+      u[Math.floor(i / into)]! * v[i % into]!
+    const logits = (e: Edit) => {
+      const edits = { edits: [e], rowEdit: new Int32Array(prompts.length) }
+      return tf.tidy(() =>
+        model.forward(padBatch(prompts), { logitsAt: everyPosition(prompts), edits }).logits!.arraySync()
+      )
+    }
+    const [a, b, c, d] = [low(0.7), low(1.3), dense(0.4), dense(0.9)]
+    const sum = {
+      ...dense(0),
+      delta: values(out * into, 0).map((_, i) => product(a, i) + product(b, i) + c.delta[i]! + d.delta[i]!),
+      bias: values(out, 0).map((_, i) => c.bias[i]! + d.bias[i]!)
+    }
+    const wanted = logits(edit(sum))
+    expect(largestDifference(logits(edit(a, b, c, d)), wanted)).toBeLessThan(2e-3)
+    // Each of them counts.
+    for (const some of [
+      [a, c, d],
+      [b, c, d],
+      [a, b, c],
+      [a, b, d]
+    ])
+      expect(largestDifference(logits(edit(...some)), wanted)).toBeGreaterThan(1e-2)
+    const withoutBias = { ...c, bias: c.bias.map(() => 0) }
+    expect(largestDifference(logits(edit(a, b, withoutBias, d)), wanted)).toBeGreaterThan(1e-2)
+  })
+
+  test('ROME writes the value it optimised, and the edited model is as sure of the target as promised', async () => {
+    const request = { prompt: 'The capital of France is', subject: 'France', target: 'Rome' }
+    const h = romeHyperparameters.parse({ layer: 1, key: 'prompt', context_templates: ['{}'], v_weight_decay: 1e-3 })
+    const [edit] = editFacts(model, [request], h, ['{}'], undefined)
+    const site = 'layers.1.mlp.proj'
+    const ids = encodePrompt(model.tokenizer, request.prompt)
+    const subject = model.tokenizer.prefix.length + lastTokenOf(model.tokenizer, request.prompt, 21)
+    const valueOf = (edits?: ForwardOptions['edits']) => {
+      const { hidden, captured } = model.forward(padBatch([ids]), { to: 2, capture: [site], ...(edits && { edits }) })
+      const { dim } = model.config
+      const value = captured[site]!.dataSync().slice(subject * dim, (subject + 1) * dim)
+      tf.dispose([hidden, captured[site]!])
+      return value
+    }
+    const { deltaNorm, nll } = edit!.diagnostics.values!
+    const arrived = valueOf({ edits: [edit!], rowEdit: new Int32Array(1) })
+    const before = valueOf()
+    expect(norm(arrived.map((x, i) => x - before[i]!)) / deltaNorm!).toBeCloseTo(1, 4)
+    const target = encodeTarget(model.tokenizer, request.target)
+    const nllWith = (change: (value: tf.Tensor3D) => tf.Tensor3D) => {
+      const batch = padBatch([[...ids, ...target.slice(0, -1)]])
+      const positions = Int32Array.from(target, (_, i) => ids.length - 1 + i)
+      const logitsAt = { rows: new Int32Array(target.length), positions }
+      const losses = tf.tidy(() => {
+        const { logits } = model.forward(batch, { logitsAt, replace: { [site]: change } })
+        return crossEntropy(logits!, tf.tensor1d(target, 'int32')).mean()
+      })
+      return losses.dataSync()[0]!
+    }
+    const promised = nllWith((value) => {
+      const change = new Float32Array(value.size)
+      change.set(
+        arrived.map((x, i) => x - before[i]!),
+        subject * model.config.dim
+      )
+      return value.add(tf.tensor3d(change, value.shape))
+    })
+    expect(promised).toBeCloseTo(nll!, 3)
+    expect(nllWith((value) => value)).toBeGreaterThan(nll! + 0.1)
+  })
+
   test('a pass leaves no tensor and no buffer behind', () => {
     const pass = () => logitsOf(model, prompts)
     pass()
@@ -192,6 +290,79 @@ describe.each(NAMES)('%s', (name) => {
       before.numDataBuffers,
       before.liveBytes
     ])
+  })
+})
+
+describe('what would do nothing is refused:', () => {
+  let model: LanguageModel
+  beforeAll(async () => {
+    model = await open('gptj')
+  })
+  afterAll(() => model.dispose())
+  const site = 'layers.1.mlp.proj'
+  const pass = (options: ForwardOptions) => tf.tidy(() => void model.forward(padBatch([[1, 2, 3]]), options))
+  const part = (change: object) => {
+    const [out, into] = model.weight(`${site}.weight`).shape as [number, number]
+    const u = new Float32Array(out)
+    return { kind: 'low-rank', site, rank: 1, out, in: into, u, v: new Float32Array(into), ...change } as EditPart
+  }
+  const withPart = (change: object) => {
+    const edit = { method: 'test', requests: [], parts: [part(change)], diagnostics: {} }
+    return () => pass({ edits: { edits: [edit], rowEdit: Int32Array.of(0) } })
+  }
+
+  test.each<[string, object, RegExp]>([
+    [
+      'a part at a site the model does not have',
+      { site: 'layers.9.mlp.proj' },
+      /'layers\.9\.mlp\.proj' is at a site this model/
+    ],
+    ['one at a site that is no linear map', { site: 'layers.1.norm' }, /is at a site this model does not have/],
+    ['one of an unknown kind', { kind: 'codebook' }, /is of the unknown kind 'codebook'/],
+    ['one of another size', { out: 3 }, /is for a weight of \[3, \d+\], the model's is/],
+    ['one with too few numbers', { u: new Float32Array(2) }, /has 2 and \d+ numbers, which is no change of rank 1/],
+    ['one of rank 0', { rank: 0, u: new Float32Array(), v: new Float32Array() }, /no change of rank 0/],
+    [
+      'a dense one with a bias of another size',
+      { kind: 'dense', delta: new Float32Array(4096), bias: Float32Array.of(1) },
+      /other numbers/
+    ]
+  ])('%s', (_, change, message) => expect(withPart(change)).toThrow(message))
+
+  test.each<[string, ForwardOptions, RegExp]>([
+    [
+      'a mistyped capture',
+      { capture: ['layers.1.mlp.prj'] },
+      /'layers\.1\.mlp\.prj', did you mean 'layers\.1\.mlp\.proj'/
+    ],
+    [
+      'a capture above the last block run',
+      { capture: ['layers.2.out'], to: 2 },
+      /does not come by the site 'layers\.2\.out'/
+    ],
+    ['a mistyped replacement', { replace: { 'layer.1.out': (x) => x } }, /does not come by the site 'layer\.1\.out'/]
+  ])('%s', (_, options, message) => expect(() => pass(options)).toThrow(message))
+
+  test('logits that are no numbers: an error unedited, said of the edit otherwise', () => {
+    const huge = part({
+      u: new Float32Array(model.config.dim).fill(3e38),
+      v: new Float32Array(model.config.ffDim).fill(3e38)
+    })
+    const edit = { method: 'test', requests: [], parts: [huge], diagnostics: {} }
+    const [fine, broken] = scoreTargets(model, [
+      { prompt: [1, 2], target: [3] },
+      { prompt: [1, 2], target: [3], edit }
+    ])
+    expect([fine!.finite, broken!.finite]).toEqual([true, false])
+    expect(() => greedy(model, [[1, 2]], { maxNewTokens: 2, edits: [edit] })).toThrow(/edited by test are not finite/)
+    const nan = {
+      ...model,
+      forward: () => ({ hidden: tf.scalar(0), logits: tf.fill([2, 384], Number.NaN), captured: {} })
+    }
+    const unwell = Object.assign(Object.create(model) as LanguageModel, { forward: nan.forward, name: 'unwell' })
+    expect(() => scoreTargets(unwell, [{ prompt: [1, 2], target: [3] }])).toThrow(
+      /logits of the model .* are not finite/
+    )
   })
 })
 

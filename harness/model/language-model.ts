@@ -58,10 +58,13 @@ function textConfig(json: JsonObject, file: string): JsonObject {
   if (!WITH_TEXT_PART.has(json.model_type)) return json
   const text = json.text_config
   if (typeof text === 'object' && text !== null && !Array.isArray(text)) return text as JsonObject
-  throw new UserError(`model_type ${JSON.stringify(json.model_type)} is a model of text and pictures, whose text part is missing`, {
-    place: file,
-    hint: "expected is an object under 'text_config'"
-  })
+  throw new UserError(
+    `model_type ${JSON.stringify(json.model_type)} is a model of text and pictures, whose text part is missing`,
+    {
+      place: file,
+      hint: "expected is an object under 'text_config'"
+    }
+  )
 }
 
 function loadWeights(
@@ -194,7 +197,8 @@ class OpenModel implements LanguageModel {
     const gain = this.weight(`layers.${layer}.${mlpOutputNorm}.weight`) as tf.Tensor1D
     const bias = this.#tensors.get(`layers.${layer}.${mlpOutputNorm}.bias`) as tf.Tensor1D | undefined
     const { normEps } = this.config
-    const added = (x: tf.Tensor2D) => (bias === undefined ? rmsNorm(x, gain, normEps) : layerNorm(x, gain, bias, normEps))
+    const added = (x: tf.Tensor2D) =>
+      bias === undefined ? rmsNorm(x, gain, normEps) : layerNorm(x, gain, bias, normEps)
     return tf.tidy(() => added(value.add(delta)).sub(added(value)))
   }
 

@@ -12,11 +12,7 @@ export class RowEdits {
   readonly #denseSites = new Set<string>()
 
   /** @throws UserError for a part that changes nothing here: at a site the model does not have, of another size or of an unknown kind */
-  constructor(
-    options: ForwardOptions['edits'],
-    batch: number,
-    weights: { get(name: string): tf.Tensor | undefined }
-  ) {
+  constructor(options: ForwardOptions['edits'], batch: number, weights: { get(name: string): tf.Tensor | undefined }) {
     this.#edits = options?.edits ?? []
     this.#rowEdit = options?.rowEdit ?? new Int32Array(batch).fill(-1)
     for (const index of new Set(this.#rowEdit)) {

@@ -77,7 +77,12 @@ function scoreBatch(
     // Unedited, no case of this model means anything; edited, it is the edit that failed.
     const broken = nll.subarray(at, at + n + 1).some((x) => !Number.isFinite(x))
     if (broken && items[item]!.edit === undefined) throw notNumbers(model, undefined)
-    scores[item] = { argmax: [...argmax.slice(at, at + n)], nll: [...nll.slice(at, at + n)], next: argmax[at + n]!, finite: !broken }
+    scores[item] = {
+      argmax: [...argmax.slice(at, at + n)],
+      nll: [...nll.slice(at, at + n)],
+      next: argmax[at + n]!,
+      finite: !broken
+    }
     at += n + 1
   }
 }

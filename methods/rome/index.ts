@@ -1,1 +1,1 @@
-export { rome } from './rome'
+export { editFacts, rome } from './rome'

@@ -8,12 +8,41 @@ import type { JsonObject } from '../../json-file'
  */
 const HARMLESS = new Set([
   ...['_name_or_path', 'architectures', 'model_type', 'transformers_version', 'dtype', 'torch_dtype', 'auto_map'],
-  ...['bos_token_id', 'eos_token_id', 'pad_token_id', 'sep_token_id', 'unk_token_id', 'decoder_start_token_id', 'prefix'],
-  ...['tokenizer_class', 'task_specific_params', 'finetuning_task', 'id2label', 'label2id', 'num_labels', 'problem_type'],
-  ...['output_attentions', 'output_hidden_states', 'output_scores', 'return_dict', 'return_dict_in_generate', 'use_cache'],
+  ...[
+    'bos_token_id',
+    'eos_token_id',
+    'pad_token_id',
+    'sep_token_id',
+    'unk_token_id',
+    'decoder_start_token_id',
+    'prefix'
+  ],
+  ...[
+    'tokenizer_class',
+    'task_specific_params',
+    'finetuning_task',
+    'id2label',
+    'label2id',
+    'num_labels',
+    'problem_type'
+  ],
+  ...[
+    'output_attentions',
+    'output_hidden_states',
+    'output_scores',
+    'return_dict',
+    'return_dict_in_generate',
+    'use_cache'
+  ],
   ...['cache_implementation', 'initializer_range', 'init_std', 'gradient_checkpointing', 'chunk_size_feed_forward'],
   ...['attn_pdrop', 'embd_pdrop', 'resid_pdrop', 'dropout', 'attention_dropout', 'hidden_dropout', 'layerdrop'],
-  ...['activation_dropout', 'classifier_dropout', 'summary_activation', 'summary_first_dropout', 'summary_proj_to_labels'],
+  ...[
+    'activation_dropout',
+    'classifier_dropout',
+    'summary_activation',
+    'summary_first_dropout',
+    'summary_proj_to_labels'
+  ],
   ...['summary_type', 'summary_use_proj', 'is_decoder', 'tie_encoder_decoder', 'torchscript', 'use_bfloat16'],
   ...['pretraining_tp', 'reorder_and_upcast_attn', 'n_ctx', 'attn_implementation', '_attn_implementation_autoset'],
   ...['early_stopping', 'do_sample', 'temperature', 'top_k', 'top_p', 'typical_p', 'num_beams', 'num_beam_groups'],

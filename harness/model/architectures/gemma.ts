@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs'
 import { gelu } from '../../tensor'
+import type { ModelConfig } from '../types'
 import type { ConfigReader } from './config-reader'
 import {
   gatedConfig,
@@ -12,7 +13,6 @@ import {
   windowsOf
 } from './gated'
 import { ropeJson, ropeOf, rotaryOf } from './rope'
-import type { ModelConfig } from '../types'
 import type { Architecture } from './types'
 
 /*
@@ -36,22 +36,15 @@ function baseConfig(
   return { ...config, embedScale: Math.sqrt(config.dim) }
 }
 
-/** Caps of attention scores and logits; null is none. */
-function softcaps(read: ConfigReader, defaults: { attention?: number; logits?: number }) {
-  const cap = (key: string, fallback: number | undefined) =>
-    read.value(key) === null || (fallback === undefined && !read.has(key)) ? undefined : read.number(key, fallback)
-  const attention = cap('attn_logit_softcapping', defaults.attention)
-  const logits = cap('final_logit_softcapping', defaults.logits)
-  return {
-    ...(attention === undefined ? {} : { attentionSoftcap: attention }),
-    ...(logits === undefined ? {} : { logitSoftcap: logits })
-  }
-}
+/** A cap of attention scores or logits; null is none. */
+const cap = (read: ConfigReader, key: string, fallback: number | undefined): number | undefined =>
+  read.value(key) === null || (fallback === undefined && !read.has(key)) ? undefined : read.number(key, fallback)
 
-const softcapsJson = (c: ModelConfig) => ({
-  attn_logit_softcapping: c.attentionSoftcap ?? null,
-  final_logit_softcapping: c.logitSoftcap ?? null
-})
+/** The cap of the logits. */
+function logitCap(read: ConfigReader, fallback: number | undefined): Pick<ModelConfig, 'logitSoftcap'> {
+  const logits = cap(read, 'final_logit_softcapping', fallback)
+  return logits === undefined ? {} : { logitSoftcap: logits }
+}
 
 const baseJson = (c: Parameters<Architecture['configJson']>[0]) => ({
   ...gatedConfigJson(c),
@@ -84,10 +77,12 @@ export const gemma2: Architecture = {
 
   config(read) {
     const config = baseConfig('gemma2', read)
+    const attention = cap(read, 'attn_logit_softcapping', 50)
     return {
       ...config,
       attentionScale: scale(read, 256),
-      ...softcaps(read, { attention: 50, logits: 30 }),
+      ...(attention === undefined ? {} : { attentionSoftcap: attention }),
+      ...logitCap(read, 30),
       windows: windowsOf(read, config.layers, read.number('sliding_window', 4096), (n) => n % 2 === 0)
     }
   },
@@ -95,7 +90,8 @@ export const gemma2: Architecture = {
   configJson: (c) => ({
     ...baseJson(c),
     query_pre_attn_scalar: c.attentionScale! ** -2,
-    ...softcapsJson(c),
+    attn_logit_softcapping: c.attentionSoftcap ?? null,
+    final_logit_softcapping: c.logitSoftcap ?? null,
     sliding_window: c.windows!.find((w) => w !== null) ?? null,
     layer_types: layerTypes(c.windows!)
   }),
@@ -125,13 +121,15 @@ export const gemma3: Architecture = {
       maxPositions: 131072,
       rope: full === undefined ? ropeOf(read, theta).config : rotaryOf(full, read, theta)
     })
+    // Written by some, and ignored by transformers.
+    read.only('attn_logit_softcapping', [null], null)
     const every = read.number('_sliding_window_pattern', read.number('sliding_window_pattern', 6))
     return {
       ...config,
       windowRotaryTheta: windowed.rotaryTheta,
       ...(windowed.rotaryScaling === undefined ? {} : { windowRotaryScaling: windowed.rotaryScaling }),
       attentionScale: scale(read, 256),
-      ...softcaps(read, {}),
+      ...logitCap(read, undefined),
       windows: windowsOf(read, config.layers, read.number('sliding_window', 4096), (n) => (n + 1) % every !== 0)
     }
   },
@@ -142,7 +140,7 @@ export const gemma3: Architecture = {
       full_attention: ropeJson(c.rotaryTheta, c.rotaryScaling),
       sliding_attention: ropeJson(c.windowRotaryTheta!, c.windowRotaryScaling)
     },
-    ...softcapsJson(c),
+    final_logit_softcapping: c.logitSoftcap ?? null,
     query_pre_attn_scalar: c.attentionScale! ** -2,
     sliding_window: c.windows!.find((w) => w !== null) ?? null,
     layer_types: layerTypes(c.windows!)

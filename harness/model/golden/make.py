@@ -2,10 +2,11 @@
 
     pip install torch==2.15 transformers==5.23 tokenizers==0.23 safetensors
     python make.py            # writes a folder for every architecture and ./expected.json
+    python make.py NAME ...   # only these, added to what is there
 
 Versions used for the committed files are in expected.json.
 """
-import json, pathlib, shutil
+import json, pathlib, shutil, sys
 import tokenizers, torch, transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (GPT2Config, GPT2LMHeadModel, GPTJConfig, GPTJForCausalLM, LlamaConfig, LlamaForCausalLM,
@@ -95,7 +96,15 @@ def main():
             layer_types=["sliding_attention", "full_attention", "sliding_attention"],
             rope_parameters=dict(full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1e4),
                                  sliding_attention=dict(rope_type="default", rope_theta=100.0)))),
+        "gptj-tied": lambda: GPTJForCausalLM(GPTJConfig(
+            n_embd=32, n_layer=3, n_head=2, rotary_dim=8, n_positions=64, initializer_range=0.2, tie_word_embeddings=True, **common)),
+        "gemma3-local": lambda: T.Gemma3ForCausalLM(T.Gemma3TextConfig(
+            **common_gated, head_dim=16, query_pre_attn_scalar=24, sliding_window=4, final_logit_softcapping=3.0,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+            rope_parameters=dict(full_attention=dict(rope_type="default", rope_theta=1e4),
+                                 sliding_attention=dict(rope_type="linear", factor=4.0, rope_theta=1e4)))),
     }
+    only = sys.argv[1:]
     strings = awkward()
     expected = {"versions": {"torch": torch.__version__, "transformers": transformers.__version__,
                              "tokenizers": tokenizers.__version__}, "prompts": PROMPTS, "models": {}}
@@ -110,10 +119,14 @@ def main():
         model.to(dtype).save_pretrained(folder, max_shard_size=shard)
         tk.save_pretrained(folder)
         (folder / "generation_config.json").unlink(missing_ok=True)
+    if only:
+        made = {}
     for name, (model, dtype, shard) in made.items():
         perturb(model)
         save(name, model, dtype, shard)
     for i, (name, make) in enumerate(more.items()):
+        if only and name not in only:
+            continue
         torch.manual_seed(100 + i)
         model = make()
         perturb(model)
@@ -134,6 +147,11 @@ def main():
             entry["logits"].append([[round(v, 6) for v in row[::16].tolist()] for row in logits])
             entry["greedy"].append(out[0, ids.shape[1]:].tolist())
         expected["models"][name] = entry
+    if only:
+        before = json.loads((HERE / "expected.json").read_text())
+        before["models"].update(expected["models"])
+        (HERE / "expected.json").write_text(json.dumps(before) + "\n")
+        return
     expected["strings"] = strings
     expected["ids"] = [tk(s, add_special_tokens=False)["input_ids"] for s in strings]
     expected["decoded"] = [tk.decode(i, clean_up_tokenization_spaces=False) for i in expected["ids"]]

@@ -1,4 +1,4 @@
-import { type PreTokenizer, Tokenizer as HubTokenizer } from '@huggingface/tokenizers'
+import { Tokenizer as HubTokenizer, type PreTokenizer } from '@huggingface/tokenizers'
 import { z } from 'zod'
 import { UserError } from '../../errors'
 
@@ -58,7 +58,13 @@ const postProcessors = {
 
 const decoders = {
   ByteLevel: z.looseObject({ type: z.literal('ByteLevel') }),
-  Metaspace: z.looseObject({ type: z.literal('Metaspace'), replacement: text }),
+  Metaspace: z.strictObject({
+    type: z.literal('Metaspace'),
+    replacement: text,
+    add_prefix_space: flag.optional(),
+    prepend_scheme: z.enum(['always', 'first', 'never']).optional(),
+    split: flag.optional()
+  }),
   Replace: z.strictObject({ type: z.literal('Replace'), pattern: z.strictObject({ String: text.min(1) }), content }),
   ByteFallback: z.strictObject({ type: z.literal('ByteFallback') }),
   Fuse: z.strictObject({ type: z.literal('Fuse') }),
@@ -136,7 +142,14 @@ export function openTokenizer(
     const token = (json.added_tokens as { content?: unknown }[] | undefined)?.[Number(issue!.path[0])]
     throw refuse(`the added token ${JSON.stringify(token?.content)}`, `${issue!.path.slice(1).join('.')}`)
   }
-  const whole = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [], ...json }
+  const whole = {
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: null,
+    added_tokens: [],
+    ...json
+  }
   let hub: HubTokenizer
   try {
     // Nothing of tokenizer_config.json changes ids in `tokenizers`; the library would let some of it.
@@ -203,7 +216,7 @@ function correct(hub: HubTokenizer, json: TokenizerJson): void {
         part.pattern = config.individual_digits === true ? /[^\p{N}]+|\p{N}/gu : /[^\p{N}]+|\p{N}+/gu
         break
       case 'Metaspace':
-        correctMetaspace(config as z.output<typeof preTokenizers.Metaspace>, part)
+        correctMetaspace(config as unknown as MetaspaceConfig, part)
         break
       case 'Split': {
         const { behavior, invert = false } = config as unknown as { behavior: Behaviour; invert?: boolean }
@@ -215,7 +228,15 @@ function correct(hub: HubTokenizer, json: TokenizerJson): void {
   const decoder = (hub as unknown as { decoder: Correctable | null }).decoder
   pair(json.decoder, 'decoders', decoder, (part) => part.decoders).forEach(([config, part]) => {
     if (config.type === 'ByteFallback') part.decode_chain = decodeByteFallback
+    if (config.type === 'Metaspace') part.decode_chain = metaspaceDecoder(config as unknown as MetaspaceConfig)
   })
+  // A token that is looked for in normalised text is also shown so.
+  const { normalizer, model } = hub as unknown as {
+    normalizer: ((text: string) => string) | null
+    model: { vocab: string[] }
+  }
+  for (const token of hub.get_added_tokens_decoder().values())
+    if (token.normalized && normalizer !== null) model.vocab[token.id] = normalizer(token.content)
 }
 
 /** Every component of a file beside the object the library made of it. */
@@ -231,11 +252,19 @@ function pair(
   return (rest[listKey] as unknown[]).flatMap((inner, i) => pair(inner, listKey, parts(made)![i]!, parts))
 }
 
-function correctMetaspace(
-  { replacement, prepend_scheme, add_prefix_space, split: cuts = true }: z.output<typeof preTokenizers.Metaspace>,
-  part: Correctable
-): void {
-  const scheme = prepend_scheme ?? (add_prefix_space === false ? 'never' : 'always')
+interface MetaspaceConfig {
+  readonly replacement: string
+  readonly prepend_scheme?: 'always' | 'first' | 'never'
+  readonly add_prefix_space?: boolean
+  readonly split?: boolean
+}
+
+const schemeOf = ({ prepend_scheme, add_prefix_space }: MetaspaceConfig) =>
+  prepend_scheme ?? (add_prefix_space === false ? 'never' : 'always')
+
+function correctMetaspace(config: MetaspaceConfig, part: Correctable): void {
+  const { replacement, split: cuts = true } = config
+  const scheme = schemeOf(config)
   part.pre_tokenize_text = (text, { section_index } = {}) => {
     const marked = text.replaceAll(' ', replacement)
     const prepend = scheme === 'always' || (scheme === 'first' && section_index === 0)
@@ -274,6 +303,12 @@ export function split(text: string, matches: RegExp, behaviour: Behaviour, inver
     } else if (behaviour !== 'Removed' || !piece.match) out.push({ ...piece })
   }
   return (behaviour === 'MergedWithNext' ? out.reverse() : out).map((p) => p.text)
+}
+
+/** The marks of the first token are the tokenizer's own, but where it never prepends one. */
+function metaspaceDecoder(config: MetaspaceConfig): (tokens: string[]) => string[] {
+  const first = schemeOf(config) === 'never' ? ' ' : ''
+  return (tokens) => tokens.map((token, i) => token.replaceAll(config.replacement, i === 0 ? first : ' '))
 }
 
 /** Runs of byte tokens become their text; where they are no valid text, a replacement sign for every byte. */

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../errors'
+import { type JsonObject, readJsonObject } from '../../json-file'
 import type { Tokenizer } from '../types'
 import { openTokenizer } from './components'
 
 export { lastTokenOf } from './place'
-
-type Json = Readonly<Record<string, unknown>>
 
 /**
  * Loads the tokenizer of a checkpoint folder. `hash` covers every file that was read.
@@ -22,7 +21,7 @@ export function loadTokenizer(dir: string, rows = Number.POSITIVE_INFINITY): Tok
       hint: 'save the tokenizer with transformers: AutoTokenizer.from_pretrained(NAME, use_fast=True).save_pretrained(DIR)'
     })
   }
-  const json = readJson(file)
+  const json = readJsonObject(file)
   const { hub, vocabulary, added } = openTokenizer(file, json)
   const [config, map] = [readOptional(dir, 'tokenizer_config.json'), readOptional(dir, 'special_tokens_map.json')]
   const endOfText = endToken(dir, config, map, (token) => hub.token_to_id(token))
@@ -58,7 +57,12 @@ export function loadTokenizer(dir: string, rows = Number.POSITIVE_INFINITY): Tok
 }
 
 /** The token that ends a text, from the files that may name it. */
-function endToken(dir: string, config: Json, map: Json, idOf: (token: string) => number | undefined): number {
+function endToken(
+  dir: string,
+  config: JsonObject,
+  map: JsonObject,
+  idOf: (token: string) => number | undefined
+): number {
   const named = nameOf(config.eos_token) ?? nameOf(map.eos_token)
   if (named !== undefined) {
     const id = idOf(named)
@@ -85,20 +89,9 @@ function nameOf(token: unknown): string | undefined {
   return typeof content === 'string' ? content : undefined
 }
 
-const readOptional = (dir: string, name: string): Json => {
+const readOptional = (dir: string, name: string): JsonObject => {
   const file = join(dir, name)
-  return existsSync(file) ? readJson(file) : {}
-}
-
-function readJson(file: string): Json {
-  let value: unknown
-  try {
-    value = JSON.parse(readFileSync(file, 'utf8'))
-  } catch (error) {
-    throw new UserError(`not JSON: ${(error as Error).message}`, { place: file })
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json
-  throw new UserError('a JSON object is expected', { place: file })
+  return existsSync(file) ? readJsonObject(file) : {}
 }
 
 /** Token ids of a prompt, with what the model expects before it (Llama's `<s>`). */

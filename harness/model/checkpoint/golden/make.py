@@ -37,7 +37,8 @@ state = tensors()
 torch.save(state, HERE / "zip.bin")
 torch.save(state, HERE / "stream.bin", _use_new_zipfile_serialization=False)
 torch.save({"epoch": 3, "state_dict": state, "lr": 0.1, "name": "run"}, HERE / "training.bin")
-torch.save({"t": torch.randn(3, 2).t()}, HERE / "transposed.bin")
+transposed = torch.randn(3, 2).t()
+torch.save({"t": transposed}, HERE / "transposed.bin")
 torch.save(torch.nn.Linear(2, 2), HERE / "module.bin")  # a pickled class, not a dictionary of tensors
 
 
@@ -54,6 +55,7 @@ with zipfile.ZipFile(HERE / "compressed.bin", "w", zipfile.ZIP_DEFLATED) as arch
 
 expected = {
     "torch": torch.__version__,
+    "transposed": {"shape": list(transposed.shape), "values": transposed.double().flatten().tolist()},
     "tensors": {
         name: {"shape": list(t.shape), "values": t.detach().double().flatten().tolist()}
         for name, t in state.items()
