@@ -1,7 +1,8 @@
 import { closestTo } from '../harness/closest'
 import { UserError } from '../harness/errors'
 import { counterfact } from './counterfact'
-import type { Dataset } from './types'
+import { UnknownLayout } from './records'
+import type { Dataset, EditCase, LoadOptions } from './types'
 import { zsre } from './zsre'
 
 /** Every dataset; a new one is a folder and a line here. */
@@ -16,4 +17,28 @@ export function findDataset(name: string, place?: string): Dataset {
     ...(place === undefined ? {} : { place }),
     hint: `datasets: ${names.join(', ')}`
   })
+}
+
+/**
+ * The cases of a dataset; a file of another layout is told what it looks like.
+ * @throws UserError when the file cannot be read
+ */
+export async function* loadCases(
+  dataset: Dataset,
+  source: string | undefined,
+  options: LoadOptions
+): AsyncGenerator<EditCase> {
+  try {
+    yield* dataset.load(source, options)
+  } catch (error) {
+    if (!(error instanceof UnknownLayout)) throw error
+    const { keys, nested } = error
+    const others = DATASETS.filter((d) => d !== dataset && d.layouts.some((l) => l.keys.every((k) => keys.includes(k))))
+    const looks = others.map((d) => `it looks like ${d.title}: --dataset ${d.name}`)
+    const listed = nested ? ['its values are such records: write them as a list, [...]'] : []
+    throw new UserError(`${error.message}, which is no layout of ${dataset.title}`, {
+      ...(error.place === undefined ? {} : { place: error.place }),
+      hint: [error.hint, ...looks, ...listed].join('\n')
+    })
+  }
 }

@@ -1,8 +1,10 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findDataset } from '.'
-import type { EditCase, LoadOptions, Probe } from './types'
+import { UserError } from '../harness/errors'
+import { findDataset, loadCases } from '.'
+import { jsonElements } from './json-stream'
+import type { EditCase, LoadOptions, Probe, SkippedRecord } from './types'
 
 let dir: string
 beforeEach(() => {
@@ -20,8 +22,19 @@ async function load(name: string, content: unknown, options: Partial<LoadOptions
   const file = join(dir, 'data.json')
   writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content, null, 1))
   const cases: EditCase[] = []
-  for await (const c of findDataset(name).load(file, { onBadRecord: 'fail', seed: 0, ...options })) cases.push(c)
+  for await (const c of loadCases(findDataset(name), file, { onBadRecord: 'fail', seed: 0, ...options })) cases.push(c)
   return cases
+}
+
+/** The message a user reads. */
+async function complaint(name: string, content: unknown, options: Partial<LoadOptions> = {}): Promise<string> {
+  try {
+    await load(name, content, options)
+  } catch (error) {
+    if (error instanceof UserError) return error.format().replaceAll(`${dir}/`, '')
+    throw error
+  }
+  throw new Error('nothing was wrong')
 }
 
 const kinds = (probes: readonly Probe[]) => {
@@ -36,6 +49,7 @@ describe('CounterFact', () => {
     expect(c!.request).toEqual({
       prompt: 'Jonas Fikrim gives speeches in',
       subject: 'Jonas Fikrim',
+      subjectAt: 0,
       target: 'Fuish',
       previousTarget: 'Saese'
     })
@@ -85,6 +99,73 @@ describe('CounterFact', () => {
   })
 })
 
+describe('what a record says', () => {
+  const rewrite = (change: object) => [
+    { ...nested[0], requested_rewrite: { ...(nested[0]!.requested_rewrite as object), ...change } }
+  ]
+
+  it('is the same with a space after the prompt as without', async () => {
+    const bare = await load('counterfact', nested.slice(0, 1))
+    const { prompt } = nested[0]!.requested_rewrite as { prompt: string }
+    expect(await load('counterfact', rewrite({ prompt: `${prompt} ` }))).toEqual(bare)
+    expect(await load('zsre', [{ ...zsre[0], src: `${zsre[0]!.src as string} ` }])).toEqual(
+      await load('zsre', zsre.slice(0, 1))
+    )
+  })
+
+  it('places the subject by its slot, whatever other words hold its letters', async () => {
+    const [c] = await load('counterfact', rewrite({ prompt: 'In Adanville {} speaks, Adan says,', subject: 'Ada' }))
+    expect(c!.request).toMatchObject({ prompt: 'In Adanville Ada speaks, Adan says,', subjectAt: 13 })
+    const [d] = await load('zsre', [{ ...zsre[0], subject: 'Ada', src: 'Does Ada live in Adanville?' }])
+    expect(d!.request.subjectAt).toBe(5)
+  })
+
+  it.each([
+    [
+      'counterfact',
+      nested[0]!,
+      ['portability', 'alternative_subject', 'unrelated_relation', 'distracting_neighborhood_prompts', 'case_id']
+    ],
+    ['counterfact', flat[0]!, ['rephrase_prompt', 'locality_prompt', 'locality_ground_truth', 'portability']],
+    ['zsre', zsre[0]!, ['rephrase', 'loc', 'loc_ans', 'portability', 'inverse question', 'alter_subject_question']]
+  ] as const)('null is “not there” in optional fields of %s', async (name, record, fields) => {
+    const without = Object.fromEntries(
+      Object.entries(record).filter(([key]) => !(fields as readonly string[]).includes(key))
+    )
+    const nulls = { ...record, ...Object.fromEntries(fields.map((field) => [field, null])) }
+    expect(await load(name, [nulls])).toEqual(await load(name, [without]))
+  })
+
+  it('does not depend on fields nobody reads, and a number may be a text', async () => {
+    const odd = { ...nested[0], case_id: '0', pararel_idx: 'x', attribute_prompts: 3, generation_prompts: null }
+    expect(await load('counterfact', [odd])).toEqual(await load('counterfact', [{ ...nested[0], case_id: 0 }]))
+    const [c] = await load('zsre', [{ ...zsre[0], pred: 7, cond: null, alternative_subject: 3 }])
+    expect(c!.request.target).toBe(zsre[0]!.alt)
+  })
+
+  it.each([
+    ['counterfact', rewrite({ target_new: { str: 'Saese' }, target_true: { str: ' Saese ' } })],
+    ['counterfact', [{ ...flat[0], target_new: 'x', ground_truth: 'x' }]],
+    ['zsre', [{ ...zsre[0], alt: 'Caf\u00e9', answers: ['Cafe\u0301'] }]]
+  ])(
+    'that changes nothing is no edit of %s: named and counted, even where records must be whole',
+    async (name, record) => {
+      const skipped: SkippedRecord[] = []
+      const good = name === 'zsre' ? zsre[0] : nested[1]
+      const cases = await load(name, [...record, good], { onSkip: (s) => skipped.push(s) })
+      expect(cases).toHaveLength(1)
+      expect(skipped).toEqual([
+        expect.objectContaining({
+          record: 1,
+          line: 2,
+          kind: 'no edit',
+          reason: expect.stringMatching(/new answer '.*' is the old one/)
+        })
+      ])
+    }
+  )
+})
+
 describe('zsRE', () => {
   it('becomes rewrite, paraphrase, alias, inverse, one-hop and unrelated probes', async () => {
     const [c] = await load('zsre', [{ ...zsre[0], 'inverse question': 'Who is a pilot?' }])
@@ -103,6 +184,16 @@ describe('zsRE', () => {
   it('writes the true answer instead where ROME’s protocol is wanted', async () => {
     const [c] = await load('zsre', zsre, { options: { target: 'answer' } })
     expect(c!.request.target).toBe('soldier')
+    expect(c!.request.previousTarget).toBeUndefined()
+  })
+
+  it('then asks no consequences: the files have those of the alternative answer alone', async () => {
+    const record = { ...zsre[0], 'inverse question': 'Who is a pilot?' }
+    const [alternative] = await load('zsre', [record])
+    const [truth] = await load('zsre', [record], { options: { target: 'answer' } })
+    const dropped = (c: EditCase) => c.probes.filter((p) => p.kind === 'inverse' || p.kind === 'one-hop')
+    expect([dropped(alternative!).length, dropped(truth!).length]).toEqual([2, 0])
+    expect(truth!.probes.filter((p) => p.kind === 'subject-alias')).toHaveLength(1)
   })
 })
 
@@ -147,6 +238,110 @@ describe('a malformed record', () => {
   })
 })
 
+describe('a file of another layout is told what it is', () => {
+  const own = { question: 'Q', answer: 'A', extra: 1 }
+
+  it('by its keys and the layouts that are read', async () => {
+    const text = await complaint('counterfact', [own], { onBadRecord: 'skip' })
+    expect(text).toMatch(
+      /^data\.json:2: the file holds records with the keys question, answer, extra, which is no layout of CounterFact/
+    )
+    expect(text).toMatch(
+      /nested layout \(requested_rewrite\); EasyEdit's flat layout \(prompt, target_new, ground_truth\)/
+    )
+  })
+  it('by the dataset it looks like', async () => {
+    expect(await complaint('counterfact', zsre)).toMatch(/it looks like zsRE: --dataset zsre/)
+    expect(await complaint('zsre', nested, { onBadRecord: 'skip' })).toMatch(
+      /it looks like CounterFact: --dataset counterfact/
+    )
+  })
+  it('by the list that is missing around its records', async () => {
+    const object = { 0: nested[0], 1: nested[1] }
+    expect(await complaint('counterfact', JSON.stringify(object))).toMatch(
+      /one object, expected is a list[\s\S]*write them as a list/
+    )
+    expect(await complaint('counterfact', JSON.stringify(object, null, 1))).toMatch(
+      /one JSON object over several lines[\s\S]*array/
+    )
+  })
+  it('but one such record among others is malformed', async () => {
+    expect(await load('zsre', [own, zsre[0]], { onBadRecord: 'skip' })).toHaveLength(1)
+  })
+})
+
+describe('a file that is not UTF-8', () => {
+  it('is refused with the byte and the line', async () => {
+    const text = Buffer.from(JSON.stringify([{ ...zsre[0], subject: 'Caf' }], null, 1))
+    const at = text.indexOf('Caf') + 3
+    const latin = Buffer.concat([text.subarray(0, at), Buffer.from([0xe9]), text.subarray(at)])
+    const file = join(dir, 'latin1.json')
+    writeFileSync(file, latin)
+    const line = text.subarray(0, at).toString().split('\n').length
+    const cases = findDataset('zsre').load(file, { onBadRecord: 'skip', seed: 0 })
+    const error = await cases[Symbol.asyncIterator]()
+      .next()
+      .catch((e: UserError) => e)
+    expect((error as UserError).format()).toMatch(
+      new RegExp(`latin1\\.json:${line}: not UTF-8: byte ${at + 1} of the file is 0xe9`)
+    )
+  })
+})
+
+describe('a large file', () => {
+  const write = (text: string) => {
+    const file = join(dir, 'large.json')
+    writeFileSync(file, text)
+    return file
+  }
+
+  it('is cut into its elements across the pieces it is read in, with the line of each', () => {
+    // Brackets and escaped quotes inside texts, characters of several bytes, elements longer than a piece.
+    const values = Array.from({ length: 40 }, (_, i) => ({
+      i,
+      text: '}]"\\,{[é🦓'.repeat(i % 7 === 3 ? 150_000 : 9_000),
+      list: [[i], {}]
+    }))
+    const text = JSON.stringify(values, null, 2)
+    const progress: number[] = []
+    const elements = [...jsonElements(write(text), { onProgress: (bytes) => progress.push(bytes) })]
+    expect(elements.map((e) => JSON.parse(e.text) as unknown)).toEqual(values)
+    const lines = text.split('\n')
+    for (const [i, { line }] of elements.entries())
+      expect([lines[line - 1], lines[line]]).toEqual(['  {', `    "i": ${i},`])
+    expect(progress.length).toBeGreaterThan(5)
+    expect(progress.at(-1)).toBe(Buffer.byteLength(text))
+  })
+
+  it('is read no further than the limit needs', async () => {
+    const rest = 'no JSON at all'
+    const file = write(`[${JSON.stringify(zsre[0])},\n${JSON.stringify(zsre[1])},\n${rest}`)
+    const cases: EditCase[] = []
+    for await (const c of findDataset('zsre').load(file, { onBadRecord: 'fail', seed: 0, limit: 1 })) cases.push(c)
+    expect(cases).toHaveLength(1)
+  })
+
+  it.each([
+    ['[1, 2', /the file ends in the middle of record 2/],
+    ['[1 2]', /not JSON/],
+    ['[1,\n,2]', /record 2 is missing/],
+    ['["a" "b"]', /not JSON/],
+    ['[1] x', /something follows the end of the list/],
+    ['[', /the file ends in the middle of record 1/]
+  ])('that is cut off or broken says where: %s', (text, message) => {
+    const read = () => [...jsonElements(write(text))].map((e) => JSON.parse(e.text) as unknown)
+    expect(read).toThrow(text.includes(' 2]') || text.includes('" "') ? SyntaxError : message)
+  })
+
+  it('may be an empty list, and lines may be empty', () => {
+    expect([...jsonElements(write('\ufeff [ ]'))]).toEqual([])
+    expect([...jsonElements(write('{"a":1}\r\n\n{"b":2}'))]).toEqual([
+      { text: '{"a":1}', line: 1 },
+      { text: '{"b":2}', line: 3 }
+    ])
+  })
+})
+
 describe('a file that is no dataset', () => {
   test.each([
     ['that is empty', ' \n', 'the file is empty'],
@@ -183,12 +378,14 @@ const real = (
 )
 if (real.length > 0) {
   test.each(real)('real files of %s load, nearly every record: %s', async (name, file) => {
-    const skipped: unknown[] = []
+    const skipped: SkippedRecord[] = []
     const cases: EditCase[] = []
-    const options = { onBadRecord: 'skip', seed: 0, onSkip: (s: unknown) => void skipped.push(s) } as const
+    const options = { onBadRecord: 'skip', seed: 0, onSkip: (s: SkippedRecord) => void skipped.push(s) } as const
     for await (const c of findDataset(name).load(file, options)) cases.push(c)
     expect(cases.length).toBeGreaterThan(100)
-    expect(skipped.length).toBeLessThan(0.06 * cases.length)
+    const malformed = skipped.filter((s) => s.kind === 'malformed')
+    expect(malformed.length).toBeLessThan(0.06 * cases.length)
+    expect(skipped.length).toBeLessThan(0.2 * cases.length)
     for (const { request } of cases) expect(request.prompt).toContain(request.subject)
   })
 }

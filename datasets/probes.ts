@@ -10,8 +10,8 @@ export interface OneHop {
  * One-hop portability. A question whose answer is the edit's own target is no portability by the book's definition
  * (5.3 wants another answer); `strict` drops it.
  */
-export function oneHopProbe(portability: OneHop | undefined, target: string, strict: boolean): Probe[] {
-  if (portability === undefined) return []
+export function oneHopProbe(portability: OneHop | null | undefined, target: string, strict: boolean): Probe[] {
+  if (portability === undefined || portability === null) return []
   const prompt = portability['New Question'].trim()
   const answer = portability['New Answer'].trim()
   if (prompt === '' || answer === '' || (strict && sameText(answer, target))) return []
@@ -19,3 +19,11 @@ export function oneHopProbe(portability: OneHop | undefined, target: string, str
 }
 
 export const sameText = (a: string, b: string): boolean => a.trim().toLowerCase() === b.trim().toLowerCase()
+
+/** Whether an edit writes what the model is to say already: such a record changes nothing. */
+export const changesNothing = (target: string, previous: string): boolean =>
+  target.trim().normalize('NFC') === previous.trim().normalize('NFC')
+
+/** Prompts that say something, without trailing spaces: the target brings its own. */
+export const present = (prompts: readonly (string | null | undefined)[]): string[] =>
+  prompts.flatMap((p) => (p === undefined || p === null || p.trim() === '' ? [] : [p.trimEnd()]))

@@ -1,128 +1,124 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import type { z } from 'zod'
 import { UserError } from '../harness/errors'
-import type { LoadOptions } from './types'
+import { type JsonElement, jsonElements } from './json-stream'
+import type { EditCase, LayoutKeys, LoadOptions } from './types'
 
-/** A record of a file with where it stands. */
-interface FileRecord {
-  readonly value: unknown
-  /** From 1. */
-  readonly record: number
-  readonly line: () => number
+/** One official layout of a dataset's records. */
+export interface Layout<Schema extends z.ZodType = z.ZodType> extends LayoutKeys {
+  readonly schema: Schema
+  /** @param index of the record in its file, from 0 */
+  readonly toCase: (record: z.output<Schema>, index: number) => EditCase | Unusable
 }
 
-/**
- * Reads the records of an official file, a JSON array or JSON Lines, validates each and turns it into a case.
- * @param toCase returns the case, or the reason why the record cannot be used
- * @throws UserError naming file and line when the file cannot be read, or for a malformed record when those are fatal
- */
-export function* loadRecords<Schema extends z.ZodType, Case>(
-  file: string,
-  schema: Schema,
-  options: LoadOptions,
-  toCase: (record: z.output<Schema>, index: number) => Case | string
-): Generator<Case> {
-  let taken = 0
-  for (const { value, record, line } of readRecords(file)) {
-    if (taken >= (options.limit ?? Number.POSITIVE_INFINITY)) return
-    const result = parseRecord(schema, value, record - 1, toCase)
-    if (typeof result !== 'string') {
-      taken++
-      yield result
-      continue
-    }
-    if (options.onBadRecord === 'fail') {
-      throw new UserError(`record ${record} is malformed: ${result}`, {
-        place: `${file}:${line()}`,
-        hint: "mend the file, or leave such records out with 'on_bad_record: skip'"
-      })
-    }
-    options.onSkip?.({ file, record, line: line(), reason: result })
+/** Keeps the schema's type between `schema` and `toCase`. */
+export const layout = <Schema extends z.ZodType>(of: Layout<Schema>): Layout => of as unknown as Layout
+
+/** Why a record is no case: it is malformed, or it is well-formed and changes nothing. */
+export class Unusable {
+  constructor(
+    readonly kind: 'malformed' | 'no edit',
+    readonly reason: string
+  ) {}
+}
+
+/** A file whose records are of none of a dataset's layouts. */
+export class UnknownLayout extends UserError {
+  constructor(
+    file: string,
+    line: number,
+    readonly keys: readonly string[],
+    layouts: readonly LayoutKeys[],
+    /** Records lie under keys instead of in a list. */
+    readonly nested: boolean
+  ) {
+    const found = keys.length === 0 ? 'records without keys' : `records with the keys ${keys.slice(0, 12).join(', ')}`
+    const read = layouts.map((l) => `${l.name} (${l.keys.join(', ')})`).join('; ')
+    super(nested ? 'the file holds one object, expected is a list of records' : `the file holds ${found}`, {
+      place: `${file}:${line}`,
+      hint: `layouts that are read: ${read}`
+    })
   }
 }
 
-function parseRecord<Schema extends z.ZodType, Case>(
-  schema: Schema,
-  value: unknown,
-  index: number,
-  toCase: (record: z.output<Schema>, index: number) => Case | string
-): Case | string {
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return toCase(parsed.data, index)
-  const [issue] = parsed.error.issues
-  const key = issue!.path.map(String).join('.')
-  return `${key === '' ? '' : `'${key}': `}${issue!.message}`
-}
-
-function readRecords(file: string): Iterable<FileRecord> {
+/**
+ * Reads the records of an official file, a JSON array or JSON Lines, validates each by the layout its keys show, and turns it into a case.
+ * @throws UserError naming file and line when the file cannot be read, or for a malformed record when those are fatal
+ */
+export function* loadRecords(file: string, layouts: readonly Layout[], options: LoadOptions): Generator<EditCase> {
   if (!existsSync(file)) {
     throw new UserError('no such data file', {
       place: file,
       hint: "'source' names a file in the dataset's official format, relative to the config; leave it out for the embedded world"
     })
   }
-  const text = readFileSync(file, 'utf8').replace(/^\uFEFF/, '')
-  if (text.trim() === '') throw new UserError('the file is empty', { place: file })
-  return text.trimStart().startsWith('[') ? arrayRecords(file, text) : lineRecords(file, text)
+  if (statSync(file).isDirectory()) throw new UserError('this is a folder, a file is needed', { place: file })
+  const most = options.limit ?? Number.POSITIVE_INFINITY
+  let taken = 0
+  let record = 0
+  let known = false
+  let unknown: UnknownLayout | undefined
+  for (const element of jsonElements(file, options)) {
+    if (taken >= most) return
+    record++
+    const { line } = element
+    const value = parseElement(file, element, record)
+    const own = layouts.find((l) => matches(value, l))
+    known ||= own !== undefined
+    if (own === undefined) unknown ??= new UnknownLayout(file, line, keysOf(value), layouts, nests(value, layouts))
+    // A file that begins with another layout is another file; later on it is one record that is wrong.
+    if (record === 1 && own === undefined && options.onBadRecord === 'fail') throw unknown!
+    const result = parseRecord(own ?? layouts[0]!, value, record - 1)
+    if (!(result instanceof Unusable)) {
+      taken++
+      yield result
+      continue
+    }
+    if (options.onBadRecord === 'fail' && result.kind === 'malformed') {
+      throw new UserError(`record ${record} is malformed: ${result.reason}`, {
+        place: `${file}:${line}`,
+        hint: "mend the file, or leave such records out with 'on_bad_record: skip'"
+      })
+    }
+    options.onSkip?.({ file, record, line, ...result })
+  }
+  if (!known && unknown !== undefined) throw unknown
 }
 
-function arrayRecords(file: string, text: string): FileRecord[] {
-  let values: unknown[]
+export const matches = (value: unknown, { keys }: LayoutKeys): boolean =>
+  typeof value === 'object' && value !== null && keys.every((key) => key in value)
+
+const keysOf = (value: unknown): string[] =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : []
+
+/** Whether a value holds records under keys of its own. */
+const nests = (value: unknown, layouts: readonly LayoutKeys[]): boolean =>
+  keysOf(value).length > 0 && Object.values(value as object).some((inner) => layouts.some((l) => matches(inner, l)))
+
+/** An element that is no JSON is a malformed record, but for the first: then the file is of another format. */
+function parseElement(file: string, { text, line }: JsonElement, record: number): unknown {
   try {
-    values = JSON.parse(text) as unknown[]
+    return JSON.parse(text)
   } catch (error) {
-    const position = /position (\d+)/.exec((error as Error).message)?.[1]
-    const place = position === undefined ? file : `${file}:${lineAt(text, Number(position))}`
-    throw new UserError(`not JSON: ${(error as Error).message}`, {
-      place,
+    const { message } = error as Error
+    if (record > 1) return new Unusable('malformed', `not JSON: ${message}`)
+    const position = Number(/position (\d+)/.exec(message)?.[1] ?? 0)
+    const lines = text.slice(0, position).split('\n').length - 1
+    const object = text.startsWith('{') && !text.endsWith('}')
+    throw new UserError(object ? 'one JSON object over several lines' : `not JSON: ${message}`, {
+      place: `${file}:${line + lines}`,
       hint: 'expected is a JSON array of records, or a record a line (JSON Lines)'
     })
   }
-  return values.map((value, i) => ({ value, record: i + 1, line: () => lineAt(text, startOfElement(text, i)) }))
 }
 
-function* lineRecords(file: string, text: string): Generator<FileRecord> {
-  let record = 0
-  for (const [i, line] of text.split('\n').entries()) {
-    if (line.trim() === '') continue
-    record++
-    let value: unknown
-    try {
-      value = JSON.parse(line)
-    } catch (error) {
-      // A file that does not even begin as JSON Lines is of another format.
-      if (record === 1) {
-        throw new UserError(`not JSON: ${(error as Error).message}`, {
-          place: `${file}:${i + 1}`,
-          hint: 'expected is a JSON array of records, or a record a line (JSON Lines)'
-        })
-      }
-      value = undefined
-    }
-    yield { value, record, line: () => i + 1 }
-  }
-}
-
-/** Line of a character, from 1. */
-const lineAt = (text: string, offset: number): number => text.slice(0, offset).split('\n').length
-
-/** Where element `index` of a valid JSON array starts: counted by brackets, outside of strings. */
-function startOfElement(text: string, index: number): number {
-  let depth = 0
-  let element = 0
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i]!
-    if (c === '"') {
-      if (depth === 1 && element === index) return i
-      for (i++; text[i] !== '"'; i++) if (text[i] === '\\') i++
-    } else if (c === '[' || c === '{') {
-      if (depth === 1 && element === index) return i
-      depth++
-    } else if (c === ']' || c === '}') depth--
-    else if (c === ',' && depth === 1) element++
-    else if (depth === 1 && element === index && !/\s/.test(c)) return i
-  }
-  return 0
+function parseRecord({ schema, toCase }: Layout, value: unknown, index: number): EditCase | Unusable {
+  if (value instanceof Unusable) return value
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return toCase(parsed.data, index)
+  const [issue] = parsed.error.issues
+  const key = issue!.path.map(String).join('.')
+  return new Unusable('malformed', `${key === '' ? '' : `'${key}': `}${issue!.message}`)
 }
 
 /** Parses a dataset's own switches. @throws UserError that names the wrong one */

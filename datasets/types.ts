@@ -34,11 +34,29 @@ export interface Measure {
   readonly comparesProbabilities: boolean
 }
 
+/** A record that became no case: malformed, or an edit that changes nothing. */
+export interface SkippedRecord {
+  readonly file: string
+  /** From 1. */
+  readonly record: number
+  readonly line: number
+  readonly kind: 'malformed' | 'no edit'
+  readonly reason: string
+}
+
+/** By which keys a record shows its layout. */
+export interface LayoutKeys {
+  readonly name: string
+  readonly keys: readonly string[]
+}
+
 export interface LoadOptions {
   /** What a malformed record does. */
   readonly onBadRecord: 'skip' | 'fail'
-  /** Called for every record left out, with file, record number (from 1), line where known and the reason. */
-  readonly onSkip?: (problem: { file: string; record: number; line?: number; reason: string }) => void
+  /** Called for every record left out. */
+  readonly onSkip?: (record: SkippedRecord) => void
+  /** Called now and then while a file is read: bytes so far, and in all. */
+  readonly onProgress?: (bytes: number, total: number) => void
   readonly limit?: number
   readonly split?: 'train' | 'test'
   readonly seed: number
@@ -52,6 +70,8 @@ export interface Dataset {
   readonly source: string
   readonly license: string
   readonly measure: Measure
+  /** Layouts of official files that are read. */
+  readonly layouts: readonly LayoutKeys[]
   /**
    * Cases from the official file at `source`, or from the embedded world when `source` is undefined.
    * @throws UserError naming file, line and key when the file is not of this format.

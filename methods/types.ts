@@ -22,8 +22,10 @@ export interface EditContext {
   /** Folder for statistics that outlive a run, keyed by content hash. */
   readonly cacheDir: string
   readonly log: (message: string, details?: Readonly<Record<string, unknown>>) => void
-  /** Called after every edit of a batch of groups, for progress. */
-  readonly onEdit?: (group: number) => void
+  /** Called when some groups are edited: those that were computed together. For progress, and for the time and memory of an edit. */
+  readonly onEdit?: (groups: readonly number[]) => void
+  /** Called for every part of the shared work: whether it was computed now or found in a cache. */
+  readonly onSetup?: (what: string, how: 'computed' | 'cached') => void
   /** Text for second moments, when the config names one or the model comes with one. */
   readonly corpus?: Corpus
 }
@@ -38,6 +40,11 @@ export interface EditingMethod<Schema extends z.ZodType = z.ZodType> {
   /** The book's efficiency column: can one edit hold many facts at once? */
   readonly supportsBatch: boolean
   readonly hyperparameters: Schema
+  /**
+   * Whether the hyper-parameters fit a model; asked at planning, before any weight is read.
+   * @throws UserError whose place is the hyper-parameter
+   */
+  check?(model: ModelConfig, h: z.output<Schema>): void
   /** Published or measured values for a model, which the config overrides. */
   defaults?(model: ModelConfig): Readonly<Partial<z.input<Schema>>>
   /**

@@ -1,31 +1,35 @@
 import { z } from 'zod'
-import { oneHopProbe, sameText } from '../probes'
-import { loadRecords, parseOptions } from '../records'
+import { findSubject } from '../../harness/edit/subject'
+import { changesNothing, oneHopProbe, present, sameText } from '../probes'
+import { layout, loadRecords, parseOptions, Unusable } from '../records'
 import type { Dataset, EditCase, LoadOptions, Probe } from '../types'
 import { generateWorld, worldZsre } from '../world'
 
 const text = z.string().trim().min(1)
+const optional = z.string().nullish()
 
 /** The layout that MEND flattened zsRE to, with the additions of Yao et al. (2023), whose keys have spaces. */
 const record = z.object({
   subject: text,
   src: text,
-  rephrase: z.string().optional(),
+  rephrase: optional,
   alt: z.string(),
   answers: z.array(z.string()).min(1),
-  loc: z.string().optional(),
-  loc_ans: z.string().optional(),
-  portability: z.object({ 'New Question': z.string(), 'New Answer': z.string() }).optional(),
-  'inverse question': z.string().optional(),
-  alternative_subject: z.string().optional(),
-  alter_subject_question: z.string().optional()
+  loc: optional,
+  loc_ans: optional,
+  portability: z.object({ 'New Question': z.string(), 'New Answer': z.string() }).nullish(),
+  'inverse question': optional,
+  alter_subject_question: optional
 })
+const LAYOUT = { name: "MEND's layout", keys: ['src', 'alt', 'answers'] }
 
 const switches = z.strictObject({
   target: z
     .enum(['alt', 'answer'])
     .default('alt')
-    .describe('What is written: the alternative answer (EasyEdit, MEND) or the true one (ROME, MEMIT); never mix them'),
+    .describe(
+      'What is written: the alternative answer (EasyEdit, MEND) or the true one (ROME, MEMIT), for which the files ask no consequences; never mix them'
+    ),
   strict_book_portability: z
     .boolean()
     .default(false)
@@ -41,10 +45,15 @@ export const zsre: Dataset = {
   license: 'no explicit licence; repositories MIT',
   measure: { name: 'exact match', comparesProbabilities: false },
 
+  layouts: [LAYOUT],
+
   async *load(source, options) {
     const own = parseOptions('zsre', switches, options.options)
     if (source === undefined) yield* fromWorld(options, own)
-    else yield* loadRecords(source, record, options, (r, index) => toCase(r, index, own))
+    else {
+      const mend = layout({ ...LAYOUT, schema: record, toCase: (r, index) => toCase(r, index, own) })
+      yield* loadRecords(source, [mend], options)
+    }
   }
 }
 
@@ -53,40 +62,56 @@ function* fromWorld({ split = 'test', limit }: LoadOptions, own: Switches): Gene
   for (const [i, r] of records.entries()) yield toCase(record.parse(r), i, own) as EditCase
 }
 
-function toCase(r: z.output<typeof record>, index: number, own: Switches): EditCase | string {
+function toCase(r: z.output<typeof record>, index: number, own: Switches): EditCase | Unusable {
+  const bad = (reason: string) => new Unusable('malformed', reason)
   const truth = r.answers[0]!.trim()
-  const target = own.target === 'alt' ? r.alt.trim() : truth
-  if (target === '') return `'${own.target === 'alt' ? 'alt' : 'answers.0'}' is empty: there is nothing to write`
-  if (!r.src.includes(r.subject)) return `the subject '${r.subject}' is not in the question '${r.src}'`
+  const alternative = own.target === 'alt'
+  const target = alternative ? r.alt.trim() : truth
+  if (target === '') return bad(`'${alternative ? 'alt' : 'answers.0'}' is empty: there is nothing to write`)
+  const subjectAt = findSubject(r.src, r.subject)
+  if (subjectAt === undefined) return bad(`the subject '${r.subject}' is not in the question '${r.src}'`)
+  if (alternative && changesNothing(target, truth))
+    return new Unusable('no edit', `the new answer '${target}' is the old one`)
   const strict = own.strict_book_portability
+  // What follows from the edit is asked for the alternative answer alone.
+  const consequences = alternative
+    ? [
+        // The answer is not stored: whoever has the new object is the subject.
+        ...(strict && sameText(r.subject, target) ? [] : present([r['inverse question']])).map(
+          (prompt): Probe => ({ property: 'portability', kind: 'inverse', prompt, expected: [r.subject] })
+        ),
+        ...oneHopProbe(r.portability, target, strict)
+      ]
+    : []
+  const gold = present([r.loc_ans])[0]?.trim()
   return {
     id: `zsre-${index}`,
-    request: { prompt: r.src, subject: r.subject, target, previousTarget: truth },
+    request: {
+      prompt: r.src,
+      subject: r.subject,
+      subjectAt,
+      target,
+      // What the model says before is not the true answer, where that is what it is taught.
+      ...(alternative ? { previousTarget: truth } : {})
+    },
     probes: [
       { property: 'accuracy', kind: 'rewrite', prompt: r.src, expected: [target] },
-      ...asked(r.rephrase).map(
+      ...present([r.rephrase]).map(
         (prompt): Probe => ({ property: 'generality', kind: 'paraphrase', prompt, expected: [target] })
       ),
-      ...(strict ? [] : asked(r.alter_subject_question)).map(
+      ...(strict ? [] : present([r.alter_subject_question])).map(
         (prompt): Probe => ({ property: 'portability', kind: 'subject-alias', prompt, expected: [target] })
       ),
-      // The answer is not stored: whoever has the new object is the subject.
-      ...(strict && sameText(r.subject, target) ? [] : asked(r['inverse question'])).map(
-        (prompt): Probe => ({ property: 'portability', kind: 'inverse', prompt, expected: [r.subject] })
-      ),
-      ...oneHopProbe(r.portability, target, strict),
-      ...asked(r.loc).map(
+      ...consequences,
+      ...present([r.loc]).map(
         (prompt): Probe => ({
           property: 'locality',
           kind: 'unrelated',
           prompt,
           expected: 'same-as-before',
-          ...(r.loc_ans === undefined || r.loc_ans.trim() === '' ? {} : { gold: r.loc_ans.trim() })
+          ...(gold === undefined ? {} : { gold })
         })
       )
     ]
   }
 }
-
-const asked = (question: string | undefined): string[] =>
-  question === undefined || question.trim() === '' ? [] : [question.trimEnd()]

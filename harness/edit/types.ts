@@ -46,7 +46,7 @@ export interface Edit {
 export interface EditDiagnostics {
   /** Loss at every optimisation step, where the method optimises. */
   readonly lossCurve?: readonly number[]
-  /** Matrix FLOPs (multiply + add = 2) that computing this edit took. */
+  /** Matrix FLOPs (multiply + add = 2) that this edit takes by its own tokens, alone or in company; missing where not known. */
   readonly flops?: number
   /** Anything else worth keeping, by name. */
   readonly values?: Readonly<Record<string, number>>

@@ -244,7 +244,7 @@ describe.each(NAMES)('%s', (name) => {
     const site = 'layers.1.mlp.proj'
     const ids = encodePrompt(model.tokenizer, request.prompt)
     const subject = model.tokenizer.prefix.length + lastTokenOf(model.tokenizer, request.prompt, 21)
-    const valueOf = (edits?: ForwardOptions['edits']) => {
+    const valueThere = (edits?: ForwardOptions['edits']) => {
       const { hidden, captured } = model.forward(padBatch([ids]), { to: 2, capture: [site], ...(edits && { edits }) })
       const { dim } = model.config
       const value = captured[site]!.dataSync().slice(subject * dim, (subject + 1) * dim)
@@ -252,8 +252,8 @@ describe.each(NAMES)('%s', (name) => {
       return value
     }
     const { deltaNorm, nll } = edit!.diagnostics.values!
-    const arrived = valueOf({ edits: [edit!], rowEdit: new Int32Array(1) })
-    const before = valueOf()
+    const arrived = valueThere({ edits: [edit!], rowEdit: new Int32Array(1) })
+    const before = valueThere()
     expect(norm(arrived.map((x, i) => x - before[i]!)) / deltaNorm!).toBeCloseTo(1, 4)
     const target = encodeTarget(model.tokenizer, request.target)
     const nllWith = (change: (value: tf.Tensor3D) => tf.Tensor3D) => {

@@ -12,7 +12,15 @@ import { forward } from './forward'
 import { resolveModel } from './registry'
 import { allFinite } from './sites'
 import { loadTokenizer } from './tokenizer'
-import type { ForwardOptions, ForwardResult, LanguageModel, ModelConfig, TokenBatch, Tokenizer } from './types'
+import type {
+  ForwardOptions,
+  ForwardResult,
+  LanguageModel,
+  ModelConfig,
+  PassFlopsOptions,
+  TokenBatch,
+  Tokenizer
+} from './types'
 
 /**
  * Opens a model by the name of an embedded one, a folder in Hugging Face layout, or a Hugging Face id whose files are in
@@ -202,20 +210,18 @@ class OpenModel implements LanguageModel {
     return tf.tidy(() => added(value.add(delta)).sub(added(value)))
   }
 
-  forwardFlops(
+  passFlops(
     tokens: number,
-    {
-      from = 0,
-      to = this.config.layers,
-      logits = 0,
-      context = 0
-    }: { from?: number; to?: number; logits?: number; context?: number } = {}
+    { from = 0, to = this.config.layers, logits = 0, context = 0, backward = false }: PassFlopsOptions = {}
   ): number {
     const { dim, heads, kvHeads, headDim, ffDim, vocab } = this.config
     const mlp = (this.#tensors.has('layers.0.mlp.gate.weight') ? 3 : 2) * dim * ffDim
     const projections = dim * headDim * (2 * heads + 2 * kvHeads)
     const mixing = 2 * heads * headDim * context
-    return 2 * (tokens * (to - from) * (mlp + projections + mixing) + logits * dim * vocab)
+    // A product with a weight has one gradient here, one of two activations has two.
+    const [weights, activations] = backward ? [2, 3] : [1, 1]
+    const block = weights * (mlp + projections) + activations * mixing
+    return 2 * (tokens * (to - from) * block + weights * logits * dim * vocab)
   }
 
   dispose(): void {

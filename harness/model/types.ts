@@ -153,6 +153,16 @@ export interface ForwardResult {
   readonly cache?: KeyValueCache
 }
 
+export interface PassFlopsOptions {
+  readonly from?: number
+  readonly to?: number
+  readonly logits?: number
+  /** Positions every token attends to, masked ones included. */
+  readonly context?: number
+  /** With the gradient of the activations, not of weights. */
+  readonly backward?: boolean
+}
+
 /** A model opened from a checkpoint folder: weights loaded once, read-only. Close it with `dispose`. */
 export interface LanguageModel {
   /** As written in configs: `gptj-mini`, `EleutherAI/gpt-j-6b`, a folder. */
@@ -176,7 +186,7 @@ export interface LanguageModel {
    * `[rows, dim]`. The change itself but where the architecture norms what it adds. Differentiable in `delta`.
    */
   mlpEffect(layer: number, value: tf.Tensor2D, delta: tf.Tensor2D): tf.Tensor2D
-  /** Matrix FLOPs of a forward pass over `tokens` new tokens through blocks [from, to), and logits at `logits` positions. */
-  forwardFlops(tokens: number, options?: { from?: number; to?: number; logits?: number; context?: number }): number
+  /** Matrix FLOPs of `tokens` tokens through blocks [from, to), and of logits at `logits` positions. */
+  passFlops(tokens: number, options?: PassFlopsOptions): number
   dispose(): void
 }

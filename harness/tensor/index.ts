@@ -1,6 +1,7 @@
 export type { BackendChoice, BackendName, BackendOptions, BackendTrial } from './backend'
 export { BACKENDS, useBackend } from './backend'
 export { countMatmulFlops, matmulFlops, resetMatmulFlops } from './flops'
+export { watchTensorBytes } from './memory'
 export type { AttentionOptions, RotaryStyle } from './ops'
 export {
   attention,
@@ -17,3 +18,4 @@ export {
   splitHeads,
   swiglu
 } from './ops'
+export { valuesOf } from './values'

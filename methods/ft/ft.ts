@@ -2,9 +2,10 @@ import * as tf from '@tensorflow/tfjs'
 import type { DensePart, Edit, EditRequest } from '../../harness/edit/types'
 import { UserError } from '../../harness/errors'
 import { encodePrompt, encodeTarget, type LanguageModel, type Positions, padBatch } from '../../harness/model'
-import { crossEntropy, matmulFlops } from '../../harness/tensor'
+import { crossEntropy } from '../../harness/tensor'
 import { norm } from '../../harness/tensor/linalg'
 import { Adam } from '../../harness/tensor/optimizer'
+import { checkLayer } from '../layer'
 import type { EditingMethod } from '../types'
 import { type FtHyperparameters, ftHyperparameters, ftLDefaults } from './hyperparameters'
 
@@ -20,16 +21,13 @@ export const ftL: EditingMethod<typeof ftHyperparameters> = {
 
   passesPerToken: (model, h) => 3 * h.num_steps * (1 - h.layer / model.layers),
 
+  check: (model, h) => checkLayer(model, h.layer),
+
   async edit(model, groups, h, context) {
-    if (h.layer >= model.config.layers) {
-      throw new UserError(`there is no block ${h.layer} in ${model.name}`, {
-        place: 'layer',
-        hint: `its blocks are 0 to ${model.config.layers - 1}`
-      })
-    }
+    checkLayer(model.config, h.layer)
     return groups.map((group, i) => {
       const edit = fineTune(model, group, h)
-      context.onEdit?.(i)
+      context.onEdit?.([i])
       return edit
     })
   }
@@ -66,7 +64,6 @@ function objectiveOf(model: LanguageModel, requests: readonly EditRequest[], h: 
 }
 
 function fineTune(model: LanguageModel, requests: readonly EditRequest[], h: FtHyperparameters): Edit {
-  const flopsBefore = matmulFlops()
   const site = `layers.${h.layer}.mlp.proj`
   const objective = objectiveOf(model, requests, h)
   const batch = padBatch(objective.rows)
@@ -97,7 +94,7 @@ function fineTune(model: LanguageModel, requests: readonly EditRequest[], h: FtH
     parts: [part],
     diagnostics: {
       lossCurve: losses,
-      flops: matmulFlops() - flopsBefore,
+      flops: editFlops(model, objective, losses.length, h),
       values: { updateNorm: norm(part.delta) }
     }
   }
@@ -132,6 +129,26 @@ function fineTune(model: LanguageModel, requests: readonly EditRequest[], h: FtH
       ...(bias === undefined ? {} : { bias: difference(trained.get(`${site}.bias`)!, bias.values) })
     }
   }
+}
+
+/** Matrix FLOPs of one edit by the tokens of its rows, the same on every backend. */
+function editFlops(
+  model: LanguageModel,
+  { rows, logitsAt }: Objective,
+  steps: number,
+  { layer }: FtHyperparameters
+): number {
+  const { dim, ffDim } = model.config
+  const logits = [...logitsAt.rows]
+  return rows.reduce((sum, row, i) => {
+    const [tokens, context] = [row.length, row.length]
+    const entering = model.passFlops(tokens, { to: layer, context })
+    const asked = logits.filter((r) => r === i).length
+    // The trained block only passes forward, but for the gradient of its own W_proj.
+    const trained = model.passFlops(tokens, { from: layer, to: layer + 1, context }) + 2 * tokens * dim * ffDim
+    const above = model.passFlops(tokens, { from: layer + 1, context, logits: asked, backward: true })
+    return sum + entering + steps * (trained + above)
+  }, 0)
 }
 
 function trainedWeights(model: LanguageModel, site: string): Map<string, { values: Float32Array; shape: number[] }> {

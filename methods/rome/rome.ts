@@ -1,8 +1,8 @@
 import type { Edit, EditRequest } from '../../harness/edit/types'
 import { UserError } from '../../harness/errors'
 import { batchesByLength, type LanguageModel } from '../../harness/model'
-import { matmulFlops } from '../../harness/tensor'
 import { type Cholesky, dot, meanVector, norm } from '../../harness/tensor/linalg'
+import { checkLayer } from '../layer'
 import { secondMoment } from '../second-moment'
 import type { EditContext, EditingMethod } from '../types'
 import { type RomeHyperparameters, romeDefaults, romeHyperparameters } from './hyperparameters'
@@ -31,17 +31,18 @@ export const rome: EditingMethod<typeof romeHyperparameters> = {
     return (h.context_templates?.length ?? generated) * (1 + 2 * h.v_num_grad_steps * above)
   },
 
+  check: (model, h) => checkLayer(model, h.layer),
+
   async prepare(model, h, context) {
-    checkLayer(model, h)
-    contextTemplates(model, h, context.seed)
+    contextTemplates(model, h, context)
     moment(model, h, context)
   },
 
   async edit(model, groups, h, context) {
-    checkLayer(model, h)
-    const templates = contextTemplates(model, h, context.seed)
+    checkLayer(model.config, h.layer)
+    const templates = contextTemplates(model, h, context)
     const factor = moment(model, h, context)
-    return editFacts(model, groups.map(only), h, templates, factor, (group) => context.onEdit?.(group))
+    return editFacts(model, groups.map(only), h, templates, factor, context.onEdit)
   }
 }
 
@@ -55,33 +56,44 @@ export function editFacts(
   h: RomeHyperparameters,
   templates: readonly string[],
   factor: Cholesky | undefined,
-  onEdit: (fact: number) => void = () => {}
+  onEdit: (facts: readonly number[]) => void = () => {}
 ): Edit[] {
   const rows = requests.map((request) => rowsOf(model.tokenizer, templates, request, 0))
   const sizes = rows.map((r) => r.length * Math.max(...r.map((row) => row.ids.length)))
   const edits = new Array<Edit>(requests.length)
   for (const batch of batchesByLength(sizes, TOKENS_TOGETHER)) {
-    const flopsBefore = matmulFlops()
     const together = batch.flatMap((request, fact) => rows[request]!.map((row) => ({ ...row, fact })))
     const states = subjectStates(model, together, h.layer)
     const initial = batch.map((_, fact) => states.values[together.findIndex((row) => row.fact === fact)]!)
     const values = optimiseValues(model, together, states, initial, h)
-    const flops = (matmulFlops() - flopsBefore) / batch.length
     for (const [fact, request] of batch.entries()) {
+      const flops = editFlops(model, rows[request]!, values[fact]!.losses.length, h)
       edits[request] = rankOne([requests[request]!], together, states, fact, values[fact]!, h, factor, flops)
-      onEdit(request)
     }
+    onEdit(batch)
   }
   return edits
 }
 
-function checkLayer(model: LanguageModel, { layer }: RomeHyperparameters): void {
-  if (layer >= model.config.layers) {
-    throw new UserError(`there is no block ${layer} in ${model.name}`, {
-      place: 'layer',
-      hint: `its blocks are 0 to ${model.config.layers - 1}`
-    })
-  }
+/**
+ * Matrix FLOPs of one edit, by the tokens of its own rows: the same alone or in company, whatever is padded, on every backend.
+ * @param evaluations of the objective and its gradient
+ */
+function editFlops(
+  model: LanguageModel,
+  rows: readonly Row[],
+  evaluations: number,
+  { layer }: RomeHyperparameters
+): number {
+  const above = { from: layer + 1 }
+  return rows.reduce((sum, { ids, subject, labels }) => {
+    const context = ids.length
+    const states = model.passFlops(ids.length, { to: layer + 1, context })
+    const past = model.passFlops(subject, { ...above, context: subject })
+    const logits = Math.max(1, labels.length)
+    const evaluation = model.passFlops(context - subject, { ...above, context, logits, backward: true })
+    return sum + states + past + evaluations * evaluation
+  }, 0)
 }
 
 function moment(model: LanguageModel, h: RomeHyperparameters, context: EditContext): Cholesky | undefined {

@@ -1,5 +1,6 @@
 import { encodePrompt, type LanguageModel, sample } from '../../harness/model'
 import { randomStream } from '../../harness/random'
+import type { EditContext } from '../types'
 import type { RomeHyperparameters } from './hyperparameters'
 
 const TOP_K = 5
@@ -11,11 +12,17 @@ const known = new Map<string, readonly string[]>()
  * Texts a fact may follow, each with `{}` where its prompt goes; the first is the bare prompt. The others start with what
  * the model itself says after an end-of-text token (kmeng01/rome, `get_context_templates`).
  */
-export function contextTemplates(model: LanguageModel, h: RomeHyperparameters, seed: number): readonly string[] {
+export function contextTemplates(
+  model: LanguageModel,
+  h: RomeHyperparameters,
+  { seed, onSetup }: Pick<EditContext, 'seed' | 'onSetup'>
+): readonly string[] {
   if (h.context_templates !== undefined) return h.context_templates
   const key = JSON.stringify([model.hash, h.context_template_length_params, seed])
-  const templates = known.get(key) ?? generate(model, h.context_template_length_params, seed)
+  const present = known.get(key)
+  const templates = present ?? generate(model, h.context_template_length_params, seed)
   known.set(key, templates)
+  onSetup?.('context templates', present === undefined ? 'computed' : 'cached')
   return templates
 }
 

@@ -1,0 +1,212 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { UserError } from '../harness/errors'
+
+/** One element of a JSON array, or one line of JSON Lines, with the line it starts at. */
+export interface JsonElement {
+  readonly text: string
+  /** From 1. */
+  readonly line: number
+}
+
+export interface JsonStreamOptions {
+  /** Bytes read so far, and in all. */
+  readonly onProgress?: (bytes: number, total: number) => void
+}
+
+const CHUNK = 1 << 20
+const [NEWLINE, QUOTE, COMMA, BACKSLASH] = [0x0a, 0x22, 0x2c, 0x5c]
+const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
+const isBlank = (byte: number): boolean => byte === 0x20 || byte === NEWLINE || byte === 0x0d || byte === 0x09
+
+/**
+ * The elements of a file that holds a JSON array, or a JSON value a line, one after another: a file of any size, read once, a piece at a time.
+ * Elements are cut out by their brackets; whether each is JSON shows when it is parsed.
+ * @throws UserError for a file that is empty, cut off, no UTF-8, or of neither form
+ */
+export function* jsonElements(file: string, { onProgress }: JsonStreamOptions = {}): Generator<JsonElement> {
+  const source = new Bytes(file, onProgress)
+  try {
+    source.skipMark()
+    source.skipBlank()
+    const first = source.peek()
+    if (first === undefined) throw new UserError('the file is empty', { place: file })
+    yield* first === OPEN_ARRAY ? arrayElements(source) : lines(source)
+  } finally {
+    source.close()
+  }
+}
+
+const FORMS = 'expected is a JSON array of records, or a record a line (JSON Lines)'
+
+function* arrayElements(source: Bytes): Generator<JsonElement> {
+  const bad = (message: string) =>
+    new UserError(`not JSON: ${message}`, { place: `${source.file}:${source.line}`, hint: FORMS })
+  source.next()
+  source.skipBlank()
+  let record = 0
+  if (source.peek() === CLOSE_ARRAY) source.next()
+  else {
+    for (;;) {
+      record++
+      const element = source.take(endOfElement)
+      if (element === undefined) throw bad(`the file ends in the middle of record ${record}`)
+      if (element.text === '') throw bad(`record ${record} is missing`)
+      yield element
+      source.skipBlank()
+      const after = source.next()
+      if (after === CLOSE_ARRAY) break
+      if (after !== COMMA) throw bad(`a comma or the end of the list is expected after record ${record}`)
+      source.skipBlank()
+    }
+  }
+  source.skipBlank()
+  if (source.peek() !== undefined) throw bad('something follows the end of the list')
+}
+
+/** Whether the element ends before this byte; called for byte after byte of one element. */
+type Ends = () => (byte: number) => boolean
+
+const endOfElement: Ends = () => {
+  let depth = 0
+  let text = false
+  let escaped = false
+  return (byte) => {
+    if (text) {
+      if (escaped) escaped = false
+      else if (byte === BACKSLASH) escaped = true
+      else if (byte === QUOTE) text = false
+      return false
+    }
+    switch (byte) {
+      case QUOTE:
+        text = true
+        return false
+      case OPEN_ARRAY:
+      case OPEN_OBJECT:
+        depth++
+        return false
+      case CLOSE_ARRAY:
+      case CLOSE_OBJECT:
+        return depth-- === 0
+      case COMMA:
+        return depth === 0
+      default:
+        return false
+    }
+  }
+}
+
+function* lines(source: Bytes): Generator<JsonElement> {
+  for (;;) {
+    source.skipBlank()
+    if (source.peek() === undefined) return
+    yield source.take(() => (byte) => byte === NEWLINE, true)!
+  }
+}
+
+/** The bytes of a file, a chunk at a time, with the line they are at. */
+class Bytes {
+  line = 1
+  readonly #fd: number
+  readonly #size: number
+  readonly #decoder = new TextDecoder('utf-8', { fatal: true })
+  readonly #onProgress: JsonStreamOptions['onProgress']
+  #chunk = Buffer.alloc(0)
+  #at = 0
+  /** Offset in the file of the chunk's first byte. */
+  #start = 0
+
+  constructor(
+    readonly file: string,
+    onProgress: JsonStreamOptions['onProgress']
+  ) {
+    this.#fd = openSync(file, 'r')
+    this.#size = statSync(file).size
+    this.#onProgress = onProgress
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  peek(): number | undefined {
+    return this.#at < this.#chunk.length || this.#fill() ? this.#chunk[this.#at] : undefined
+  }
+
+  next(): number | undefined {
+    const byte = this.peek()
+    if (byte !== undefined) this.#at++
+    if (byte === NEWLINE) this.line++
+    return byte
+  }
+
+  /** The mark some programs put at the start of UTF-8. */
+  skipMark(): void {
+    if (this.peek() === 0xef && this.#chunk[1] === 0xbb && this.#chunk[2] === 0xbf) this.#at = 3
+  }
+
+  skipBlank(): void {
+    for (let byte = this.peek(); byte !== undefined && isBlank(byte); byte = this.peek()) this.next()
+  }
+
+  /** The text up to a byte, which is not taken. Undefined when the file ends before, unless that is an end as well. */
+  take(ends: Ends, orEnd = false): JsonElement | undefined {
+    const { line } = this
+    const offset = this.#start + this.#at
+    const ended = ends()
+    const pieces: Buffer[] = []
+    let lines = 0
+    for (;;) {
+      const chunk = this.#chunk
+      let i = this.#at
+      while (i < chunk.length && !ended(chunk[i]!)) if (chunk[i++] === NEWLINE) lines++
+      pieces.push(chunk.subarray(this.#at, i))
+      this.#at = i
+      if (i < chunk.length) break
+      if (!this.#fill()) {
+        if (orEnd) break
+        return undefined
+      }
+    }
+    this.line += lines
+    return {
+      text: this.#decode(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), offset, line).trimEnd(),
+      line
+    }
+  }
+
+  #decode(bytes: Buffer, offset: number, line: number): string {
+    try {
+      return this.#decoder.decode(bytes)
+    } catch {
+      const at = firstInvalid(bytes)
+      const before = bytes.subarray(0, at).filter((b) => b === NEWLINE).length
+      throw new UserError(
+        `not UTF-8: byte ${offset + at + 1} of the file is 0x${bytes[at]!.toString(16).padStart(2, '0')}`,
+        {
+          place: `${this.file}:${line + before}`,
+          hint: 'save the file as UTF-8, for example: iconv -f LATIN1 -t UTF-8 FILE'
+        }
+      )
+    }
+  }
+
+  #fill(): boolean {
+    this.#start += this.#chunk.length
+    // A fresh buffer: pieces of the last one may still be in use.
+    const chunk = Buffer.allocUnsafe(CHUNK)
+    this.#chunk = chunk.subarray(0, readSync(this.#fd, chunk, 0, CHUNK, this.#start))
+    this.#at = 0
+    this.#onProgress?.(this.#start + this.#chunk.length, this.#size)
+    return this.#chunk.length > 0
+  }
+}
+
+/** Offset of the first byte that is no UTF-8. */
+function firstInvalid(bytes: Buffer): number {
+  // Decoding leniently and encoding again gives the same bytes up to there.
+  const again = Buffer.from(bytes.toString('utf8'))
+  let at = 0
+  while (at < bytes.length && bytes[at] === again[at]) at++
+  return Math.min(at, bytes.length - 1)
+}

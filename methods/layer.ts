@@ -1,0 +1,8 @@
+import { UserError } from '../harness/errors'
+import type { ModelConfig } from '../harness/model/types'
+
+/** @throws UserError when the model has no such block */
+export function checkLayer({ layers }: ModelConfig, layer: number): void {
+  if (layer < layers) return
+  throw new UserError(`there is no block ${layer}: the model's are 0 to ${layers - 1}`, { place: 'layer' })
+}
