@@ -48,7 +48,7 @@ async function sweep(
           context
         )
         const ms = (performance.now() - start) / cases.length
-        const rows = askEdited(model, base, edits, 'sweep')
+        const { rows } = askEdited(model, base, edits, 'sweep')
         const { properties: p, probability } = summariseAnswers(rows, [], {
           seed: 0,
           resamples: 1,

@@ -1,41 +1,92 @@
 import Papa from 'papaparse'
-import type { RunSummary } from '../harness/results/types'
+import type { AnswerView, RunSummary } from '../harness/results/types'
 import { COLUMNS } from './leaderboard'
+
+/**
+ * A text that begins like a formula must not become one in a spreadsheet, on whatever lines it goes on; what the library looks for by
+ * itself misses texts of several lines.
+ */
+const FORMULA = /^\s*[=+\-@\t\r\n＝＋－＠]/
+
+const unparse = (rows: readonly object[], header: boolean): string =>
+  rows.length === 0 ? '' : `${Papa.unparse([...rows], { escapeFormulae: FORMULA, newline: '\n', header })}\n`
 
 /** Every setting of every run as one line of a CSV file, shares from 0 to 1, empty where nothing was measured. */
 export function resultsCsv(runs: readonly RunSummary[]): string {
-  const rows = runs.flatMap(({ id, startedAt, settings }) =>
-    settings.map(({ method, model, dataset, cases, failed, properties, probability, efficiency }) => ({
+  const rows = runs.flatMap(({ id, startedAt, machine, settings }) =>
+    settings.map(({ label, method, model, dataset, protocol, cases, failed, properties, probability, efficiency }) => ({
       run: id,
       started: startedAt,
+      label,
       method: method.name,
+      hyperparameters: JSON.stringify(method.hyperparameters),
       family: method.family,
       model: model.name,
+      model_hash: model.hash,
       dataset: dataset.name,
       source: dataset.source,
+      dataset_options: JSON.stringify(dataset.options),
+      dataset_hash: dataset.hash,
+      protocol,
       cases,
       failed: failed.length,
+      skipped_malformed: dataset.skipped.malformed,
+      skipped_no_edit: dataset.skipped.noEdit,
       ...Object.fromEntries(
         COLUMNS.flatMap((property) => {
           const p = properties[property]
           return [
-            [property, p?.edited.mean],
-            [`${property}_low`, p?.edited.low],
-            [`${property}_high`, p?.edited.high],
-            [`${property}_base`, p?.base.mean],
-            [`${property}_tokens`, p?.tokenShare.mean]
+            [`${property}_exact_match`, p?.edited.mean],
+            [`${property}_exact_match_low95`, p?.edited.low],
+            [`${property}_exact_match_high95`, p?.edited.high],
+            [`${property}_edits`, p?.edited.cases],
+            [`${property}_exact_match_unedited`, p?.base.mean],
+            [`${property}_token_share`, p?.tokenShare.mean],
+            [`${property}_right_but_longer`, p?.longer]
           ]
         })
       ),
-      score: probability?.edited.S,
-      edit_ms_median: efficiency.msPerEdit.median,
-      setup_ms: efficiency.setupMs,
-      flops_per_edit: efficiency.flopsPerEdit,
-      peak_bytes: efficiency.peakBytes,
-      bytes_per_edit: efficiency.bytesPerEdit,
-      batch: efficiency.supportsBatch
+      counterfact_score: probability?.edited.S,
+      edit_ms_median: efficiency.msPerEdit?.median,
+      edit_ms_mean: efficiency.msPerEdit?.mean,
+      edits_computed_together: efficiency.together,
+      setup_ms: efficiency.setup.ms,
+      setup_from_cache: efficiency.setup.parts.length > 0 && efficiency.setup.parts.every((p) => p.how === 'cached'),
+      matrix_flops_per_edit: efficiency.flopsPerEdit,
+      peak_tensor_bytes_while_editing: efficiency.peakBytes,
+      stored_bytes_per_edit: efficiency.bytesPerEdit,
+      edit_holds_many_facts: efficiency.supportsBatch,
+      cpu: machine.cpu,
+      backend: machine.backend
     }))
   )
-  // A name that begins like a formula must not become one in a spreadsheet.
-  return `${Papa.unparse(rows, { escapeFormulae: true, newline: '\n' })}\n`
+  return unparse(rows, true)
+}
+
+const ANSWERS_A_PIECE = 5000
+
+/** Every answer of a run as CSV, a piece at a time. */
+export function* answersCsv(answers: Iterable<AnswerView>): Generator<string> {
+  let piece: object[] = []
+  let header = true
+  for (const a of answers) {
+    piece.push({
+      setting: a.settingId,
+      case: a.caseId,
+      property: a.property,
+      kind: a.kind,
+      prompt: a.prompt,
+      expected: a.expected,
+      unedited_model_says: a.before,
+      edited_model_says: a.after,
+      right_before: a.correctBefore,
+      right_after: a.correctAfter,
+      right_but_longer: a.longer
+    })
+    if (piece.length < ANSWERS_A_PIECE) continue
+    yield unparse(piece, header)
+    piece = []
+    header = false
+  }
+  yield unparse(piece, header)
 }

@@ -2,15 +2,21 @@ import type { Estimate } from '../harness/results/types'
 
 /** How numbers look on the pages. */
 
-/** With a real minus sign, which is as wide as a digit. */
-export const percent = (share: number): string => (100 * share).toFixed(1).replace('-', '−')
+export const NOT_MEASURED = 'not measured'
 
-export function interval({ low, high }: Estimate): string {
-  const between = low < 0 ? ' to ' : '–'
-  return `${percent(low)}${between}${percent(high)}`
+/** With a real minus sign, which is as wide as a digit, and none before zero. */
+export function percent(share: number): string {
+  const text = (100 * share).toFixed(1)
+  return text === '-0.0' ? '0.0' : text.replace('-', '−')
 }
 
-export function milliseconds(ms: number): string {
+export function interval({ low, high }: Estimate): string {
+  const [from, to] = [percent(low), percent(high)]
+  return `${from}${from.startsWith('−') ? ' to ' : '–'}${to}`
+}
+
+export function milliseconds(ms: number | undefined): string {
+  if (ms === undefined) return NOT_MEASURED
   if (ms >= 10_000) return `${(ms / 1000).toFixed(1)} s`
   return ms >= 100 ? `${ms.toFixed(0)} ms` : `${ms.toFixed(1)} ms`
 }
@@ -19,7 +25,8 @@ export function seconds(s: number): string {
   return s < 120 ? `${s.toFixed(0)} s` : `${(s / 60).toFixed(0)} min`
 }
 
-export function bytes(count: number): string {
+export function bytes(count: number | undefined): string {
+  if (count === undefined) return NOT_MEASURED
   const units = ['B', 'KB', 'MB', 'GB', 'TB']
   const power = count < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(count) / 3))
   const value = count / 1000 ** power
@@ -27,7 +34,7 @@ export function bytes(count: number): string {
 }
 
 export function flops(count: number | undefined): string {
-  if (count === undefined) return '–'
+  if (count === undefined) return NOT_MEASURED
   return count >= 1e12 ? `${(count / 1e12).toFixed(2)} TFLOP` : `${(count / 1e9).toFixed(2)} GFLOP`
 }
 

@@ -2,9 +2,12 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import Papa from 'papaparse'
 import { type Browser, chromium } from 'playwright-core'
 import type { AnswerView, Estimate, PropertySummary, RunSummary, SettingSummary } from '../harness/results/types'
-import { resultsCsv } from './csv'
+import { BOOK_GRADING } from '../harness/scoring/grade'
+import { answersCsv, resultsCsv } from './csv'
+import { percent } from './format'
 import { leaderboard } from './leaderboard'
 import { writeSite } from './site'
 
@@ -16,12 +19,14 @@ const property = (mean: number, grade: PropertySummary['grade']): PropertySummar
   base: estimate(0),
   tokenShare: estimate(mean),
   baseTokenShare: estimate(0),
+  ...{ probes: 20, right: 19, longer: 2 },
   grade
 })
 
 function setting(method: string, change: Partial<SettingSummary> = {}): SettingSummary {
   return {
     id: `${method}--gptj-mini--zsre`,
+    label: method,
     method: {
       name: method,
       title: method.toUpperCase(),
@@ -30,7 +35,16 @@ function setting(method: string, change: Partial<SettingSummary> = {}): SettingS
       hyperparameters: { layer: 0 }
     },
     model: { name: 'gptj-mini', hash: 'm'.repeat(64), architecture: 'gptj' },
-    dataset: { name: 'zsre', title: 'zsRE', source: 'the embedded world', hash: 'd'.repeat(64), skipped: 0 },
+    dataset: {
+      name: 'zsre',
+      title: 'zsRE',
+      source: 'the embedded world',
+      hash: 'd'.repeat(64),
+      options: {},
+      skipped: { malformed: 0, noEdit: 3 }
+    },
+    protocol: 'single',
+    scoring: { locality_tokens: 8 },
     cases: 20,
     failed: [],
     properties: {
@@ -42,7 +56,7 @@ function setting(method: string, change: Partial<SettingSummary> = {}): SettingS
       {
         property: 'accuracy',
         kind: 'rewrite',
-        probes: 20,
+        ...{ probes: 20, right: 19, longer: 2 },
         edited: estimate(0.951),
         base: estimate(0),
         tokenShare: estimate(1),
@@ -51,7 +65,8 @@ function setting(method: string, change: Partial<SettingSummary> = {}): SettingS
     ],
     efficiency: {
       msPerEdit: { mean: 120, median: 100 },
-      setupMs: 5,
+      together: 10,
+      setup: { ms: 5, parts: [{ what: 'second moment', how: 'cached' }] },
       flopsPerEdit: 1e9,
       peakBytes: 2e8,
       bytesPerEdit: 3840,
@@ -78,6 +93,7 @@ const run = (id: string, startedAt: string, settings: readonly SettingSummary[])
     backend: 'onnxruntime',
     workers: 2
   },
+  grading: BOOK_GRADING,
   settings
 })
 
@@ -91,7 +107,8 @@ const answer: AnswerView = {
   before: '草',
   after: EVIL,
   correctBefore: false,
-  correctAfter: true
+  correctAfter: true,
+  longer: false
 }
 
 let dir: string
@@ -110,21 +127,54 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }))
 const page = (...path: string[]) => readFileSync(join(dir, ...path), 'utf8')
 
 describe('the leaderboard', () => {
+  const [older, newer] = ['2026-01-01T00:00:00Z', '2026-02-01T00:00:00Z']
+  const rows = (runs: RunSummary[]) =>
+    leaderboard(runs).map((t) =>
+      t.families.flatMap((f) => f.rows.map((r) => [r.label, r.differs, r.href.split('#')[0]]))
+    )
+  const withKey = (label: string, key: string) => {
+    const base = setting('rome', { label, id: label })
+    return { ...base, method: { ...base.method, hyperparameters: { layer: 0, key } } }
+  }
+
   it('shows the newest line of a method, and other methods from older runs', () => {
-    const [table, ...more] = leaderboard([
-      run('old', '2026-01-01T00:00:00Z', [setting('rome'), setting('ft-l')]),
-      run('new', '2026-02-01T00:00:00Z', [setting('rome')])
-    ])
-    expect(more).toEqual([])
-    expect(table!.families.flatMap((f) => f.rows.map((r) => [f.title, r.method, r.runId]))).toEqual([
-      ['Fine-tuning', 'ft-l', 'old'],
-      ['Locate, then edit', 'rome', 'new']
+    const runs = [run('old', older, [setting('rome'), setting('ft-l')]), run('new', newer, [setting('rome')])]
+    expect(rows(runs)).toEqual([
+      [
+        ['ft-l', '', 'runs/old.html'],
+        ['rome', '', 'runs/new.html']
+      ]
     ])
   })
 
-  it('never puts lines of other cases into one table', () => {
-    const other = setting('ft-l', { cases: 5, dataset: { ...setting('rome').dataset, hash: 'other' } })
-    expect(leaderboard([run('a', '2026-01-01T00:00:00Z', [setting('rome'), other])])).toHaveLength(2)
+  it('shows one label with other settings as two lines, told apart by what differs', () => {
+    const runs = [run('old', older, [withKey('rome', 'mean')]), run('new', newer, [withKey('rome', 'original')])]
+    expect(rows(runs)).toEqual([
+      [
+        ['rome', 'key mean', 'runs/old.html'],
+        ['rome', 'key original', 'runs/new.html']
+      ]
+    ])
+  })
+
+  it('shows one setting under two labels once', () => {
+    const runs = [run('old', older, [withKey('mine', 'mean')]), run('new', newer, [withKey('rome', 'mean')])]
+    expect(rows(runs)).toEqual([[['rome', '', 'runs/new.html']]])
+  })
+
+  const of = (change: Partial<SettingSummary>) => setting('ft-l', change)
+  const { dataset, model } = setting('rome')
+  it.each<[string, SettingSummary, Partial<RunSummary>, RegExp]>([
+    ['other cases', of({ cases: 5, dataset: { ...dataset, hash: 'other' } }), {}, /cases 5, data other/],
+    ['other options', of({ dataset: { ...dataset, options: { target: 'answer' } } }), {}, /target answer/],
+    ['other weights', of({ model: { ...model, hash: 'w'.repeat(64) } }), {}, /model wwwwwwww/],
+    ['another scoring', of({ scoring: { locality_tokens: 4 } }), {}, /locality_tokens 4/],
+    ['other cut points', of({}), { grading: { ...BOOK_GRADING, accuracy: { medium: 0.1, high: 0.2 } } }, /^$/]
+  ])('never puts lines of %s into one table, and says what differs', (_, other, change, differs) => {
+    const tables = leaderboard([run('a', older, [setting('rome')]), { ...run('b', newer, [other]), ...change }])
+    expect(tables).toHaveLength(2)
+    const own = tables.find((t) => t.families[0]!.rows[0]!.label === 'ft-l')!
+    expect(own.differs).toMatch(differs)
   })
 
   it('gives number, interval and grade, and a dash where nothing was measured', () => {
@@ -134,6 +184,10 @@ describe('the leaderboard', () => {
     expect(html).toContain('not measured')
     expect(html).toMatch(/title="one edit can hold many facts">✓/)
     expect(html).toMatch(/title="one fact an edit">✗/)
+    expect(html).toMatch(/n 20/)
+    expect(html).toContain('medium and high from, in percent: accuracy 20.5 and 75.0, generality')
+    expect(html).toContain('records that change nothing left out 3')
+    expect(html).toMatch(/2026-02-01, A CPU, 2 cores, onnxruntime/)
   })
 })
 
@@ -145,7 +199,12 @@ it('escapes everything that comes from data', () => {
 })
 
 it('links nothing outside its own folder', () => {
-  for (const file of ['index.html', ...readdirSync(join(dir, 'runs')).map((f) => join('runs', f))]) {
+  for (const file of [
+    'index.html',
+    ...readdirSync(join(dir, 'runs'))
+      .filter((f) => f.endsWith('.html'))
+      .map((f) => join('runs', f))
+  ]) {
     for (const [, link] of page(file).matchAll(/(?:href|src)="([^"]*)"/g)) {
       expect(link).not.toMatch(/^(https?:)?\/\//)
       const [path = ''] = link!.split('#')
@@ -156,12 +215,37 @@ it('links nothing outside its own folder', () => {
 
 it('writes all numbers as CSV, empty where nothing was measured, and no formulas', () => {
   const [header, ...rows] = page('results.csv').trim().split('\n')
-  expect(header).toMatch(/^run,started,method,family,model,dataset,source,cases,failed,accuracy,accuracy_low/)
+  expect(header).toMatch(/^run,started,label,method,hyperparameters,.*,accuracy_exact_match,accuracy_exact_match_low95/)
   expect(rows).toHaveLength(3)
-  const column = header!.split(',').indexOf('portability')
-  expect(rows[0]!.split(',')[column]).toBe('')
-  const evil = setting('=1+1')
-  expect(resultsCsv([run('a', '', [evil])])).toContain(`,"'=1+1",`)
+  const [first] = Papa.parse<Record<string, string>>(page('results.csv'), { header: true }).data
+  expect(first!.portability_exact_match).toBe('')
+  expect(first!.accuracy_edits).toBe('20')
+})
+
+it.each(['=1+1', '=1+1\nmore', ' @SUM(A1)', '+1', '\t=1', '＝1+1'])('no text becomes a formula: %j', (text) => {
+  for (const csv of [
+    resultsCsv([run('a', '', [setting(text)])]),
+    [...answersCsv([{ ...answer, after: text }])].join('')
+  ]) {
+    const cells = Papa.parse<string[]>(csv)
+      .data.flat()
+      .filter((cell) => cell.includes(text))
+    expect(cells.length).toBeGreaterThan(0)
+    for (const cell of cells.filter((c) => !c.startsWith('{') && !c.includes('--'))) expect(cell).toBe(`'${text}`)
+  }
+})
+
+it('writes every answer of a run beside its page', () => {
+  const many = Array.from({ length: 12_000 }, (_, i) => ({ ...answer, caseId: String(i) }))
+  const { data } = Papa.parse<Record<string, string>>([...answersCsv(many)].join('').trim(), { header: true })
+  expect(data).toHaveLength(12_000)
+  expect(data.at(-1)!.case).toBe('11999')
+  expect(page('runs', 'quickstart-1.html')).toContain('href="quickstart-1.answers.csv"')
+  expect(page('runs', 'quickstart-1.answers.csv')).toContain('edited_model_says')
+})
+
+it('shows no minus before zero', () => {
+  expect([percent(-0.0004), percent(0), percent(-0.25)]).toEqual(['0.0', '0.0', '−25.0'])
 })
 
 describe('in a browser', () => {
@@ -191,6 +275,17 @@ describe('in a browser', () => {
       )) as string[]
       const light = (c: string) => (c.match(/\d+/g) ?? []).slice(0, 3).reduce((sum, n) => sum + Number(n), 0)
       expect(light(colours[0]!) < light(colours[1]!)).toBe(colorScheme === 'light')
+      // The policy lets nothing run, whatever got into the page.
+      const ran = await tab.evaluate(
+        `(s => { s.textContent = 'window.ran = 1'; document.body.append(s); return window.ran })(document.createElement('script'))`
+      )
+      expect(ran).toBeUndefined()
+      expect(problems.splice(0)).toEqual([expect.stringContaining('Content Security Policy')])
+      // A table wider than the page scrolls by keyboard.
+      const region = tab.getByRole('region').first()
+      await region.focus()
+      await tab.keyboard.press('ArrowRight')
+      await tab.waitForFunction(`document.querySelector('[role=region]').scrollLeft > 0`)
       await tab.getByRole('link', { name: 'rome' }).first().click()
       await tab.waitForURL(/quickstart-2\.html#rome/)
       expect(await tab.title()).not.toBe('owned')

@@ -1,6 +1,6 @@
 import type { AnswerView, Estimate, ProbabilitySummary, RunSummary, SettingSummary } from '../harness/results/types'
-import { bytes, flops, interval, milliseconds, moment, percent, seconds } from './format'
-import { propertyCells } from './leaderboard'
+import { bytes, flops, interval, milliseconds, moment, NOT_MEASURED, percent, seconds } from './format'
+import { cutPoints, propertyCells } from './leaderboard'
 
 /** Cases of a setting whose answers the page shows; all of them are in answers.arrow. */
 const SHOWN_CASES = 20
@@ -20,19 +20,29 @@ export function runPage(run: RunSummary, answers: Iterable<AnswerView>) {
       ['Machine', `${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.platform}`],
       ['Runtime', `Node.js ${machine.node}, backend ${machine.backend}, ${machine.workers} workers`]
     ].map(([term, text]) => ({ term, text })),
-    settings: run.settings.map((setting) => settingView(setting, samples.get(setting.id) ?? []))
+    settings: run.settings.map((setting) => settingView(run, setting, samples.get(setting.id) ?? []))
   }
 }
 
-function settingView(setting: SettingSummary, answers: readonly AnswerView[]) {
-  const { method, model, dataset, efficiency } = setting
+function settingView(run: RunSummary, setting: SettingSummary, answers: readonly AnswerView[]) {
+  const { label, method, model, dataset, efficiency } = setting
+  const { malformed, noEdit } = dataset.skipped
   return {
     id: setting.id,
     title: `${method.title} on ${model.name}, ${dataset.title}`,
-    method: method.name,
+    about: [
+      `label ${label}`,
+      `${dataset.title} from ${dataset.source}: ${setting.cases} cases`,
+      ...(malformed > 0 ? [`${malformed} malformed records left out`] : []),
+      ...(noEdit > 0 ? [`${noEdit} records that change nothing left out`] : []),
+      ...Object.entries({ ...dataset.options, protocol: setting.protocol, ...setting.scoring }).map(
+        ([key, value]) => `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`
+      ),
+      `model ${model.hash.slice(0, 12)}, data ${dataset.hash.slice(0, 12)}`
+    ].join(' · '),
     source: method.source,
-    dataset: `${dataset.title} from ${dataset.source}: ${setting.cases} cases${dataset.skipped > 0 ? `, ${dataset.skipped} malformed records left out` : ''}`,
-    hashes: `model ${model.hash.slice(0, 12)}, data ${dataset.hash.slice(0, 12)}`,
+    cutPoints: cutPoints(run),
+    answersHref: `${encodeURIComponent(run.id)}.answers.csv`,
     hyperparameters: Object.entries(method.hyperparameters).map(([name, value]) => ({
       name,
       value: JSON.stringify(value)
@@ -41,7 +51,9 @@ function settingView(setting: SettingSummary, answers: readonly AnswerView[]) {
     kinds: setting.kinds.map((k) => ({
       property: k.property,
       kind: k.kind,
+      edits: k.edited.cases,
       probes: k.probes,
+      longer: k.longer,
       edited: number(k.edited),
       base: percent(k.base.mean),
       share: percent(k.tokenShare.mean),
@@ -49,11 +61,12 @@ function settingView(setting: SettingSummary, answers: readonly AnswerView[]) {
     })),
     probability: setting.probability && probabilityRows(setting.probability),
     efficiency: [
-      ['Time per edit, median', milliseconds(efficiency.msPerEdit.median)],
-      ['Time per edit, mean', milliseconds(efficiency.msPerEdit.mean)],
-      ['Setup, once', milliseconds(efficiency.setupMs)],
+      ['Time per edit, median', milliseconds(efficiency.msPerEdit?.median)],
+      ['Time per edit, mean', milliseconds(efficiency.msPerEdit?.mean)],
+      ['Computed together', together(efficiency.together)],
+      ['Setup, once', setupText(efficiency.setup)],
       ['Matrix FLOPs per edit', flops(efficiency.flopsPerEdit)],
-      ['Peak memory of a worker', bytes(efficiency.peakBytes)],
+      ['Peak tensor memory while editing', bytes(efficiency.peakBytes)],
       ['Stored per edit', bytes(efficiency.bytesPerEdit)],
       ['Many facts in one edit', efficiency.supportsBatch ? '✓ yes' : '✗ no']
     ].map(([term, text]) => ({ term, text })),
@@ -61,6 +74,15 @@ function settingView(setting: SettingSummary, answers: readonly AnswerView[]) {
     answers: answers.map((a) => ({ ...a, base: a.property === 'locality' })),
     shownCases: new Set(answers.map((a) => a.caseId)).size
   }
+}
+
+/** Time and memory of edits that are computed together are shared. */
+const together = (edits: number | undefined): string =>
+  edits === undefined ? NOT_MEASURED : edits === 1 ? 'one by one' : `${edits} at a time; time and memory are shared`
+
+function setupText({ ms, parts }: SettingSummary['efficiency']['setup']): string {
+  const what = parts.map((p) => `${p.what} ${p.how === 'cached' ? 'from the cache' : 'computed'}`)
+  return what.length === 0 ? 'none' : `${milliseconds(ms)}: ${what.join(', ')}`
 }
 
 const number = (e: Estimate) => ({ value: percent(e.mean), interval: interval(e) })

@@ -1,17 +1,18 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import Handlebars from 'handlebars'
 import { packageRoot } from '../harness/model/registry'
 import { replaceWhole } from '../harness/replace'
 import type { AnswerView, RunSummary } from '../harness/results/types'
-import { resultsCsv } from './csv'
+import { answersCsv, resultsCsv } from './csv'
 import { moment } from './format'
 import { leaderboard } from './leaderboard'
 import { runPage } from './run-page'
 
 /**
- * Writes the static site of some runs: index.html with the leaderboard, runs/ID.html for each run, results.csv, one stylesheet. All links are
- * relative, so that it opens from disk.
+ * Writes the static site of some runs: index.html with the leaderboard, for each run runs/ID.html and all its answers as CSV, and results.csv. All
+ * links are relative and the pages whole in themselves, so that they open from disk; their policy lets nothing else be loaded or run.
  */
 export async function writeSite(
   outDir: string,
@@ -20,12 +21,16 @@ export async function writeSite(
 ): Promise<{ index: string; pages: string[] }> {
   const render = loadTemplates()
   const newestFirst = [...runs].sort((a, b) => b.startedAt.localeCompare(a.startedAt))
-  replaceFile(join(outDir, 'site.css'), readFileSync(join(source(), 'styles', 'site.css'), 'utf8'))
   replaceFile(join(outDir, 'results.csv'), resultsCsv(newestFirst))
   const pages = newestFirst.map((run) => {
     const file = join(outDir, 'runs', `${run.id}.html`)
     const body = render.run(runPage(run, answersOf(run.id)))
-    replaceFile(file, render.layout({ title: run.name, root: '..', home: true, body }))
+    replaceWhole(join(outDir, 'runs', `${run.id}.answers.csv`), (temporary) => {
+      const fd = openSync(temporary, 'w')
+      for (const piece of answersCsv(answersOf(run.id))) writeSync(fd, piece)
+      closeSync(fd)
+    })
+    replaceFile(file, render.layout({ title: run.name, home: true, body }))
     return file
   })
   const index = join(outDir, 'index.html')
@@ -35,10 +40,11 @@ export async function writeSite(
       id: run.id,
       href: `runs/${encodeURIComponent(run.id)}.html`,
       started: moment(run.startedAt),
+      machine: `${run.machine.cpu}, ${run.machine.cores} cores`,
       settings: run.settings.length
     }))
   })
-  replaceFile(index, render.layout({ title: 'Model editing leaderboard', root: '.', home: false, body }))
+  replaceFile(index, render.layout({ title: 'Model editing leaderboard', home: false, body }))
   return { index, pages }
 }
 
@@ -51,7 +57,16 @@ function loadTemplates() {
   handlebars.registerPartial('cell', read('cell'))
   // Whatever a template shows is escaped; only the finished body goes into the layout as it is.
   const compile = (name: string) => handlebars.compile(read(name), { strict: true })
-  return { layout: compile('layout'), leaderboard: compile('leaderboard'), run: compile('run') }
+  const css = readFileSync(join(source(), 'styles', 'site.css'), 'utf8')
+  const hash = createHash('sha256').update(css).digest('base64')
+  // A style by its hash: what `'self'` means for pages opened from disk differs between browsers.
+  const policy = `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`
+  const layout = compile('layout')
+  return {
+    layout: (page: object) => layout({ ...page, css, policy }),
+    leaderboard: compile('leaderboard'),
+    run: compile('run')
+  }
 }
 
 /** Readers never see half a page. */

@@ -20,16 +20,19 @@ export const checkCommand: CommandModule<object, Arguments> = {
   async handler(argv) {
     const { loadConfig } = await import('../config/load')
     const { applyOverrides } = await import('./overrides')
-    const { planRun } = await import('../runner/plan')
+    const { placeOfSkipped, planRun } = await import('../runner/plan')
+    const { readingNotes } = await import('./progress')
+    const { skippedLines } = await import('./summary')
     const { estimateRun } = await import('../runner/estimate')
-    const plan = await planRun(applyOverrides(loadConfig(argv.config), argv))
+    const plan = await planRun(applyOverrides(loadConfig(argv.config), argv), { onReading: readingNotes() })
     const estimate = await estimateRun(plan)
-    const settings = plan.settings.map(({ id, label, model, dataset, method }) => ({
+    const settings = plan.settings.map(({ id, label, modelName, dataset, method }) => ({
       id,
       method: label,
-      model,
+      model: modelName,
       dataset: dataset.label,
-      source: dataset.entry.source ?? 'the embedded world',
+      source: dataset.source,
+      skipped: dataset.skipped.length,
       cases: dataset.cases.length,
       probes: dataset.cases.reduce((sum, c) => sum + c.probes.length, 0),
       hyperparameters: method.hyperparameters
@@ -63,7 +66,10 @@ export const checkCommand: CommandModule<object, Arguments> = {
       (s, i) => settings.findIndex((t) => t.method === s.method && t.model === s.model) === i
     ))
       print(`\n${s.method} on ${s.model}: ${JSON.stringify(s.hyperparameters)}`)
-    for (const d of plan.datasets) for (const s of d.skipped) print(`would skip ${s.place}: ${s.reason}`)
+    const skipped = plan.datasets.flatMap((d) =>
+      d.skipped.map((s) => ({ dataset: d.label, kind: s.kind, place: placeOfSkipped(s), reason: s.reason }))
+    )
+    for (const line of skippedLines(skipped)) print(line)
     print(
       `\nabout ${(estimate.flops / 1e12).toFixed(2)} TFLOP; at this machine's ${estimate.gflopsPerSecond.toFixed(0)} GFLOP/s about ${duration(estimate.seconds)}`
     )

@@ -1,6 +1,7 @@
 /** How numbers and tables look on a terminal. */
 
-export function table(rows: readonly (readonly string[])[], { right = [] as readonly number[] } = {}): string {
+export function table(cells: readonly (readonly string[])[], { right = [] as readonly number[] } = {}): string {
+  const rows = cells.map((row) => row.map((cell) => harmless(cell).replace(/\s+/g, ' ')))
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
   return rows
     .map((row) =>
@@ -28,12 +29,26 @@ export function bytes(count: number): string {
 }
 
 export const print = (text: string): void => {
-  process.stdout.write(`${text}\n`)
+  process.stdout.write(`${harmless(text)}\n`)
 }
 
 /** For people, where stdout is for a program. */
 export const printNote = (text: string): void => {
-  process.stderr.write(`${text}\n`)
+  process.stderr.write(`${harmless(text)}\n`)
 }
 
-export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
+/** For programs: what a terminal would act on is written as JSON escapes. */
+export const printJson = (value: unknown): void => {
+  process.stdout.write(`${JSON.stringify(value, null, 2).replace(ACTS, (c) => (SHOWN.includes(c) ? c : utf16(c)))}\n`)
+}
+
+/** Control and format characters: a terminal acts on them instead of showing them, or they turn a text's direction. */
+const ACTS = /[\p{Cc}\p{Cf}\u2028\u2029]/gu
+/** Those among them that are part of texts: line breaks, tabs, joiners. */
+const SHOWN = '\n\t\u200c\u200d'
+
+const utf16 = (character: string): string =>
+  [...Array(character.length).keys()].map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
+
+/** A text with what a terminal would act on written out, `\u001b` for an escape. */
+export const harmless = (text: string): string => text.replace(ACTS, (c) => (SHOWN.includes(c) ? c : utf16(c)))

@@ -8,6 +8,7 @@ import { checkCommand } from './check'
 import { doctorCommand } from './doctor'
 import { RunInterruptedExit } from './exit'
 import { fetchCommand } from './fetch'
+import { printNote } from './format'
 import { listCommand } from './list'
 import { pretrainCommand } from './pretrain'
 import { probeCommand } from './probe'
@@ -68,19 +69,19 @@ const FLAGS = [
 function report(thrown: unknown, verbose: boolean): number {
   const error = explain(thrown)
   if (error instanceof RunInterruptedExit) {
-    process.stderr.write(`\n${error.message}\n`)
+    printNote(`\n${error.message}`)
     return 130
   }
   const stack = error instanceof Error ? error.stack : undefined
   if (error instanceof UserError) {
-    process.stderr.write(`error: ${error.format()}\n${verbose && stack !== undefined ? `${stack}\n` : ''}`)
+    printNote(`error: ${error.format()}${verbose && stack !== undefined ? `\n${stack}` : ''}`)
     return USER_ERROR
   }
   const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(
+  printNote(
     verbose
-      ? `internal error: ${stack ?? message}\n`
-      : `internal error: ${message}\n  this is a bug in bench; --verbose shows where\n`
+      ? `internal error: ${stack ?? message}`
+      : `internal error: ${message}\n  this is a bug in bench; --verbose shows where`
   )
   return BUG
 }

@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress'
 import type { RunProgress } from '../runner/run'
-import { duration } from './format'
+import { duration, printNote } from './format'
 
 /** Shows how far a run is: a bar with rate and time left on a terminal, a line now and then elsewhere. Always on stderr. */
 export interface ProgressView {
@@ -11,6 +11,7 @@ export interface ProgressView {
 
 /** Lines of a plain log are at least so far apart. */
 const QUIET_MS = 10_000
+const READING_MS = 3_000
 
 export function progressView(terminal: boolean): ProgressView {
   return terminal ? bar() : lines()
@@ -37,7 +38,7 @@ function bar(): ProgressView {
       view.update(done, clock.read(done, total))
     },
     note: (message) => {
-      process.stderr.write(`${message}\n`)
+      printNote(message)
     },
     stop: () => {
       if (clock !== undefined) view.stop()
@@ -59,7 +60,7 @@ function lines(): ProgressView {
       process.stderr.write(`${done}/${total} edits, ${rate} edits/s, ${left} left\n`)
     },
     note: (message) => {
-      process.stderr.write(`${message}\n`)
+      printNote(message)
     },
     stop: () => {}
   }
@@ -79,5 +80,16 @@ class Clock {
     const rate = (done - this.#before) / seconds
     if (!(rate > 0) || !Number.isFinite(rate)) return { rate: '-', left: '-' }
     return { rate: rate.toFixed(1), left: duration((total - done) / rate) }
+  }
+}
+
+/** Notes on stderr while large data files are read: none in the first seconds, then one now and then. */
+export function readingNotes(): (dataset: string, bytes: number, total: number) => void {
+  let last = performance.now()
+  return (dataset, bytes, total) => {
+    const now = performance.now()
+    if (now - last < READING_MS) return
+    last = now
+    process.stderr.write(`reading ${dataset}: ${((100 * bytes) / Math.max(1, total)).toFixed(0)} %\n`)
   }
 }

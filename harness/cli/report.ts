@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path'
 import type { Argv, CommandModule } from 'yargs'
-import { print, printJson } from './format'
+import { print, printJson, printNote } from './format'
 
 const builder = (yargs: Argv) =>
   yargs
@@ -16,7 +16,9 @@ export const reportCommand: CommandModule<object, Arguments> = {
   builder: builder as CommandModule<object, Arguments>['builder'],
   async handler({ out, site, json }) {
     const { writeReport } = await import('../results/report')
-    const { index, pages } = await writeReport(out, site ?? join(out, 'report'))
+    const { index, pages } = await writeReport(out, site ?? join(out, 'report'), (problem) =>
+      printNote(`left out: ${problem.format()}`)
+    )
     if (json) printJson({ index, pages })
     else
       print(`report: ${relative(process.cwd(), index)} (${pages.length} run ${pages.length === 1 ? 'page' : 'pages'})`)

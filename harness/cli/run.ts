@@ -1,5 +1,6 @@
 import { join, relative } from 'node:path'
 import type { Argv, CommandModule } from 'yargs'
+import type { UserError } from '../errors'
 import { RunInterruptedExit } from './exit'
 import { print, printJson, printNote } from './format'
 import { withOverrides } from './overrides'
@@ -34,12 +35,12 @@ export const runCommand: CommandModule<object, Arguments> = {
     const { applyOverrides } = await import('./overrides')
     const { planRun } = await import('../runner/plan')
     const { checkResultsDir, executeRun, RunInterrupted } = await import('../runner/run')
-    const { progressView } = await import('./progress')
+    const { progressView, readingNotes } = await import('./progress')
     const { readRun } = await import('../results/runs')
     const { writeReport } = await import('../results/report')
     const { runJson } = await import('../results/json')
-    const { summaryTable } = await import('./summary')
-    const plan = await planRun(applyOverrides(loadConfig(argv.config), argv))
+    const { skippedLines, summaryTable } = await import('./summary')
+    const plan = await planRun(applyOverrides(loadConfig(argv.config), argv), { onReading: readingNotes() })
     checkResultsDir(argv.out)
     const view = progressView(process.stderr.isTTY === true)
     const stop = new AbortController()
@@ -56,12 +57,12 @@ export const runCommand: CommandModule<object, Arguments> = {
       })
       view.stop()
       const { summary } = readRun(finished.dir)
-      const site = await writeReport(argv.out, join(argv.out, 'report'))
+      const unreadable = (problem: Error) => printNote(`left out of the report: ${(problem as UserError).format()}`)
+      const site = await writeReport(argv.out, join(argv.out, 'report'), unreadable)
       // With --json stdout is for the program that reads it, and people read stderr.
       const say = argv.json ? printNote : print
       say(summaryTable(summary))
-      for (const { dataset, place, reason } of finished.manifest.skipped)
-        say(`skipped a malformed record of ${dataset}: ${place}: ${reason}`)
+      for (const line of skippedLines(finished.manifest.skipped)) say(line)
       if (finished.failed > 0) say(`${finished.failed} of ${finished.edits} edits failed; the run page names them`)
       say(`\nanswers: ${relative(process.cwd(), finished.dir)}\nreport:  ${relative(process.cwd(), site.index)}`)
       if (argv.json) printJson(runJson(finished.dir, site.index, summary))

@@ -89,7 +89,9 @@ function generateBatch(
   const rowEdits = rowEditsOf(rows.map((i) => edits[i]))
   let next: readonly (readonly number[])[] = rows.map((i) => prompts[i]!)
   let past: KeyValueCache | undefined
-  for (let step = 0; step < maxNewTokens && done.size < rows.length; step++) {
+  // The last token that fits need not be read again.
+  const most = Math.min(maxNewTokens, model.config.maxPositions - next[0]!.length + 1)
+  for (let step = 0; step < most && done.size < rows.length; step++) {
     const batch = padBatch(next)
     const { hidden, logits, cache } = model.forward(batch, {
       logitsAt: { rows: all, positions: new Int32Array(rows.length).fill(batch.seq - 1) },

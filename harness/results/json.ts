@@ -21,8 +21,12 @@ export interface ResultJson extends Shares {
   readonly protocol: 'single'
   readonly cases: number
   readonly failed: number
-  /** Malformed records of the dataset that were left out. */
-  readonly skipped: number
+  /** Records of the dataset that were left out. */
+  readonly skipped: { readonly malformed: number; readonly noEdit: number }
+  /** Edits that each property rests on. */
+  readonly n: Shares
+  /** Right answers whose whole text is longer than the expected one. */
+  readonly longer: Shares
   /** Bounds of the 95 % intervals. */
   readonly intervals: Readonly<Record<Property, readonly [low: number, high: number] | null>>
   /** The same questions asked of the unedited model. */
@@ -32,12 +36,15 @@ export interface ResultJson extends Shares {
   /** CounterFact's ES, EM, PS, PM, NS, NM and S; null where the dataset compares no probabilities. */
   readonly probability: Readonly<Record<string, number>> | null
   /** Mean and median time of an edit, and of what all edits share. */
-  readonly editMs: number
-  readonly editMsMedian: number
+  readonly editMs: number | null
+  readonly editMsMedian: number | null
+  /** How many edits were computed together: what time and memory are shared by. */
+  readonly together: number | null
   readonly setupMs: number
+  readonly setup: readonly { readonly what: string; readonly how: 'computed' | 'cached' }[]
   readonly flopsPerEdit: number | null
-  readonly peakBytes: number
-  readonly bytesPerEdit: number
+  readonly peakBytes: number | null
+  readonly bytesPerEdit: number | null
   readonly supportsBatch: boolean
 }
 
@@ -47,9 +54,10 @@ export function runJson(dir: string, report: string, { id, seconds, settings }: 
 
 function resultJson({
   id,
-  method,
+  label,
   model,
   dataset,
+  protocol,
   cases,
   failed,
   properties,
@@ -67,24 +75,28 @@ function resultJson({
   }
   return {
     setting: id,
-    method: method.name,
+    method: label,
     model: model.name,
     dataset: dataset.name,
-    protocol: 'single',
+    protocol,
     cases,
     failed: failed.length,
     skipped: dataset.skipped,
     ...each((p) => p.edited.mean),
     intervals: each((p) => [p.edited.low, p.edited.high] as const),
+    n: each((p) => p.edited.cases),
+    longer: each((p) => p.longer),
     base: each((p) => p.base.mean),
     tokenShare: each((p) => p.tokenShare.mean),
     probability: probability === undefined ? null : means(probability.edited),
-    editMs: efficiency.msPerEdit.mean,
-    editMsMedian: efficiency.msPerEdit.median,
-    setupMs: efficiency.setupMs,
+    editMs: efficiency.msPerEdit?.mean ?? null,
+    editMsMedian: efficiency.msPerEdit?.median ?? null,
+    together: efficiency.together ?? null,
+    setupMs: efficiency.setup.ms,
+    setup: efficiency.setup.parts,
     flopsPerEdit: efficiency.flopsPerEdit ?? null,
-    peakBytes: efficiency.peakBytes,
-    bytesPerEdit: efficiency.bytesPerEdit,
+    peakBytes: efficiency.peakBytes ?? null,
+    bytesPerEdit: efficiency.bytesPerEdit ?? null,
     supportsBatch: efficiency.supportsBatch
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Config } from '../config/schema'
 import { UserError } from '../errors'
 import { replaceWhole } from '../replace'
-import type { RunSummary, SettingSummary } from './types'
+import type { RunSummary, SettingSummary, Setup } from './types'
 
 /** One method on one model and one dataset, as planned. */
 export interface Setting {
@@ -13,11 +13,21 @@ export interface Setting {
   readonly method: Omit<SettingSummary['method'], 'name'> & { readonly name: string; readonly supportsBatch: boolean }
   readonly model: SettingSummary['model']
   readonly dataset: SettingSummary['dataset']
+  readonly protocol: SettingSummary['protocol']
+  readonly scoring: SettingSummary['scoring']
+}
+
+/** A record that became no case of a run. */
+export interface SkippedInRun {
+  readonly dataset: string
+  readonly place: string
+  readonly kind: 'malformed' | 'no edit'
+  readonly reason: string
 }
 
 /** manifest.json of a run: everything about it that its rows do not say. */
 export interface Manifest {
-  readonly format: 'bench-run-1'
+  readonly format: 'bench-run-2'
   readonly id: string
   readonly name: string
   /** SHA-256 of all that decides the answers: config, model and dataset hashes, hyper-parameters, version. */
@@ -31,12 +41,12 @@ export interface Manifest {
   readonly machine: RunSummary['machine']
   readonly config: Config
   readonly settings: readonly Setting[]
-  /** Setup time by setting. */
-  readonly setupMs: Readonly<Record<string, number>>
+  /** Work shared by all edits, by setting. */
+  readonly setup: Readonly<Record<string, Setup>>
   /** Weights' hash by model, the same before and after the run. */
   readonly weights: Readonly<Record<string, string>>
   /** Records left out, by dataset. */
-  readonly skipped: readonly { readonly dataset: string; readonly place: string; readonly reason: string }[]
+  readonly skipped: readonly SkippedInRun[]
   readonly shards: number
 }
 
@@ -54,10 +64,10 @@ export function readManifest(runDir: string): Manifest {
   } catch (error) {
     throw new UserError(`not JSON: ${(error as Error).message}`, { place: file })
   }
-  if (manifest.format === 'bench-run-1') return manifest as Manifest
+  if (manifest.format === 'bench-run-2') return manifest as Manifest
   throw new UserError(`format ${JSON.stringify(manifest.format)} is not known here`, {
     place: file,
-    hint: "expected is 'bench-run-1'; was it written by another version?"
+    hint: "expected is 'bench-run-2'; was it written by another version?"
   })
 }
 

@@ -3,8 +3,12 @@ import { UserError } from '../errors'
 import { answerViews, listRuns, readRun } from './runs'
 
 /** Renders all complete runs of a results folder. @throws UserError when there is none */
-export async function writeReport(resultsDir: string, siteDir: string): Promise<{ index: string; pages: string[] }> {
-  const complete = listRuns(resultsDir).filter((r) => r.manifest.status === 'complete')
+export async function writeReport(
+  resultsDir: string,
+  siteDir: string,
+  onUnreadable?: (problem: UserError) => void
+): Promise<{ index: string; pages: string[] }> {
+  const complete = listRuns(resultsDir, onUnreadable).filter((r) => r.manifest.status === 'complete')
   if (complete.length === 0) {
     throw new UserError('no complete run here', {
       place: resultsDir,

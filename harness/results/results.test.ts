@@ -25,6 +25,7 @@ const answer = (probe: number, text: string): AnswerRow => ({
   after: text,
   exactBefore: false,
   exactAfter: true,
+  longerAfter: probe === 1,
   shareBefore: 1 / 3,
   shareAfter: 1,
   betterNllBefore: probe === 0 ? null : 0.1,
@@ -39,6 +40,7 @@ const edit = (error: string | null): EditRow => ({
   subject: 'zebra',
   target: '斑马 🦓',
   editMs: error === null ? 12.5 : null,
+  together: error === null ? 3 : null,
   flops: null,
   peakBytes: 5e9,
   editBytes: 3840,
@@ -92,10 +94,14 @@ describe('manifests', () => {
       ['b', '2026-02-01T00:00:00Z']
     ] as const) {
       mkdirSync(join(dir, name))
-      writeFileSync(join(dir, name, 'manifest.json'), JSON.stringify({ format: 'bench-run-1', startedAt }))
+      writeFileSync(join(dir, name, 'manifest.json'), JSON.stringify({ format: 'bench-run-2', startedAt }))
     }
     mkdirSync(join(dir, 'report'))
-    expect(listRuns(dir).map((r) => r.dir)).toEqual([join(dir, 'b'), join(dir, 'a')])
+    mkdirSync(join(dir, 'older'))
+    writeFileSync(join(dir, 'older', 'manifest.json'), '{"format":"bench-run-1"}')
+    const problems: string[] = []
+    expect(listRuns(dir, (p) => problems.push(p.format())).map((r) => r.dir)).toEqual([join(dir, 'b'), join(dir, 'a')])
+    expect(problems).toEqual([expect.stringMatching(/older\/manifest\.json: format "bench-run-1" is not known here/)])
     expect(listRuns(join(dir, 'nowhere'))).toEqual([])
   })
 })

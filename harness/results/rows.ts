@@ -11,12 +11,14 @@ export interface AnswerRow {
   readonly prompt: string
   /** The accepted answer that fits best, or the base model's own greedy answer. */
   readonly expected: string
-  /** What the model chooses at the positions of `expected`, before and after the edit. */
+  /** The model's own greedy words up to a natural stop, before and after the edit. */
   readonly before: string
   readonly after: string
-  /** Strict exact match: every token right. */
+  /** Strict exact match: greedy decoding gives `expected` and does not go on inside the same word. */
   readonly exactBefore: boolean
   readonly exactAfter: boolean
+  /** Right after the edit, but the whole answer is longer: `expected` may be the beginning of a longer name. */
+  readonly longerAfter: boolean
   /** EasyEdit's token-level match: the share of right tokens. */
   readonly shareBefore: number
   readonly shareAfter: number
@@ -34,10 +36,13 @@ export interface EditRow {
   readonly prompt: string
   readonly subject: string
   readonly target: string
-  /** Wall time of the method's own call, over the edits it computed together. */
+  /** Wall time of the method's own work, divided by the edits it was shared with. */
   readonly editMs: number | null
+  /** How many edits were computed together: what their time and memory are shared by. */
+  readonly together: number | null
+  /** Matrix FLOPs of this edit's own tokens; null where the method does not say. */
   readonly flops: number | null
-  /** Largest resident memory of the worker process so far. */
+  /** Most bytes that tensors held while the edits were computed, over what they held before. */
   readonly peakBytes: number | null
   /** What must be stored of this edit. */
   readonly editBytes: number | null

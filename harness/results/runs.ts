@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Property } from '../../datasets/types'
+import { UserError } from '../errors'
 import { BOOK_GRADING, type Grading } from '../scoring/grade'
 import { summariseAnswers, summariseEfficiency } from '../scoring/summarise'
 import { type Manifest, readManifest } from './manifest'
@@ -8,12 +9,27 @@ import type { AnswerRow } from './rows'
 import { answersTable, editsTable } from './tables'
 import type { AnswerView, RunSummary } from './types'
 
-/** Folders of a results folder that hold a run, newest first. */
-export function listRuns(resultsDir: string): { dir: string; manifest: Manifest }[] {
+/**
+ * Folders of a results folder that hold a run, newest first.
+ * @param onUnreadable called for a folder whose manifest cannot be read, such as another version's; it is left alone
+ */
+export function listRuns(
+  resultsDir: string,
+  onUnreadable: (problem: UserError) => void = () => {}
+): { dir: string; manifest: Manifest }[] {
   if (!existsSync(resultsDir)) return []
+  const read = (dir: string) => {
+    try {
+      return [{ dir, manifest: readManifest(dir) }]
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      onUnreadable(error)
+      return []
+    }
+  }
   return readdirSync(resultsDir, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && existsSync(join(resultsDir, entry.name, 'manifest.json')))
-    .map(({ name }) => ({ dir: join(resultsDir, name), manifest: readManifest(join(resultsDir, name)) }))
+    .flatMap(({ name }) => read(join(resultsDir, name)))
     .sort((a, b) => b.manifest.startedAt.localeCompare(a.manifest.startedAt) || a.dir.localeCompare(b.dir))
 }
 
@@ -25,25 +41,26 @@ export function readRun(dir: string): { summary: RunSummary; answers: readonly A
   const { config } = manifest
   const answersOf = groupBySetting(answers)
   const editsOf = groupBySetting(edits)
-  const settings = manifest.settings.map(({ id, label, method, model, dataset }) => {
-    const { supportsBatch, ...rest } = method
+  const grading = gradingOf(config.scoring.grading)
+  const settings = manifest.settings.map(({ id, label, method, ...rest }) => {
+    const { supportsBatch, ...about } = method
     const own = editsOf.get(id) ?? []
     return {
       id,
-      method: { ...rest, name: label },
-      model,
-      dataset,
+      ...rest,
+      label,
+      method: about,
       ...summariseAnswers(answersOf.get(id) ?? [], own, {
         seed: config.seed,
         resamples: config.scoring.bootstrap,
-        grading: gradingOf(config.scoring.grading)
+        grading
       }),
-      efficiency: summariseEfficiency(own, manifest.setupMs[id] ?? 0, supportsBatch)
+      efficiency: summariseEfficiency(own, manifest.setup[id] ?? { ms: 0, parts: [] }, supportsBatch)
     }
   })
   const { id, name, startedAt, seconds, version, gitCommit, machine } = manifest
   return {
-    summary: { id, name, startedAt, seconds, seed: config.seed, version, gitCommit, machine, settings },
+    summary: { id, name, startedAt, seconds, seed: config.seed, version, gitCommit, machine, grading, settings },
     answers
   }
 }
@@ -61,7 +78,8 @@ export function* answerViews(answers: readonly AnswerRow[]): Generator<AnswerVie
       before: a.before,
       after: a.after,
       correctBefore: a.exactBefore,
-      correctAfter: a.exactAfter
+      correctAfter: a.exactAfter,
+      longer: a.longerAfter
     }
   }
 }

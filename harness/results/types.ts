@@ -1,7 +1,7 @@
 import type { Property } from '../../datasets/types'
 import type { MethodFamily } from '../../methods/types'
 
-/** A mean over cases with its 95 % bootstrap interval, as shares in 0..1 (or in the unit of the metric). */
+/** A mean over cases with its 95 % interval, as shares in 0..1 (or in the unit of the metric). */
 export interface Estimate {
   readonly mean: number
   readonly low: number
@@ -22,6 +22,11 @@ export interface PropertySummary {
   /** EasyEdit's share of matching tokens, after the edit and before it. */
   readonly tokenShare: Estimate
   readonly baseTokenShare: Estimate
+  /** Questions asked; how many are right by strict exact match after the edit; and of those, where the whole answer is longer. */
+  readonly probes: number
+  readonly right: number
+  readonly longer: number
+  /** Of the share of matching tokens, which the published numbers behind the grades are. */
   readonly grade: Grade
 }
 
@@ -29,7 +34,6 @@ export interface PropertySummary {
 export interface KindSummary extends Omit<PropertySummary, 'grade'> {
   readonly property: Property
   readonly kind: string
-  readonly probes: number
 }
 
 /** CounterFact's numbers (Meng et al. 2022, sections 3.2 and appendix): shares in 0..1; magnitudes are differences of probabilities. */
@@ -44,16 +48,24 @@ export interface ProbabilitySummary {
   readonly S?: number
 }
 
-/** What an edit costs; measured around the method's own call, without loading, scoring or setup. */
+/** Work shared by all edits of a setting (second moments, context templates), once a run. */
+export interface Setup {
+  readonly ms: number
+  /** What there was to do, and whether it came from a cache. */
+  readonly parts: readonly { readonly what: string; readonly how: 'computed' | 'cached' }[]
+}
+
+/** What an edit costs; measured around the method's own work, without loading, scoring or setup. Undefined is not measured. */
 export interface EfficiencySummary {
-  readonly msPerEdit: { readonly mean: number; readonly median: number }
-  /** Work shared by all edits (second moments, templates), once a run; near 0 when it came from the cache. */
-  readonly setupMs: number
+  readonly msPerEdit: { readonly mean: number; readonly median: number } | undefined
+  /** How many edits were computed together, which their time and memory are shared by: the median. */
+  readonly together: number | undefined
+  readonly setup: Setup
   readonly flopsPerEdit: number | undefined
-  /** Largest resident memory of a worker process while it edited. */
-  readonly peakBytes: number
+  /** Most bytes tensors held while an edit, or those together, were computed, over the model's own. */
+  readonly peakBytes: number | undefined
   /** What must be stored of one edit. */
-  readonly bytesPerEdit: number
+  readonly bytesPerEdit: number | undefined
   readonly supportsBatch: boolean
 }
 
@@ -61,6 +73,8 @@ export interface EfficiencySummary {
 export interface SettingSummary {
   /** Unique in its run, fit for file names: `rome--gptj-mini--counterfact`. */
   readonly id: string
+  /** What the config calls the method; its name when it says nothing. */
+  readonly label: string
   readonly method: {
     readonly name: string
     readonly title: string
@@ -72,12 +86,18 @@ export interface SettingSummary {
   readonly dataset: {
     readonly name: string
     readonly title: string
-    /** The file it was read from, or 'the embedded world'. */
+    /** Name of the file it was read from, or 'the embedded world'. */
     readonly source: string
+    /** Of the cases as they are asked. */
     readonly hash: string
-    /** Malformed records left out. */
-    readonly skipped: number
+    /** Switches of the dataset, and the half of the world, that differ from the defaults. */
+    readonly options: Readonly<Record<string, unknown>>
+    /** Records left out: malformed, and edits that change nothing. */
+    readonly skipped: { readonly malformed: number; readonly noEdit: number }
   }
+  readonly protocol: 'single'
+  /** What decides verdicts besides the questions. */
+  readonly scoring: Readonly<Record<string, unknown>>
   readonly cases: number
   readonly failed: readonly { readonly caseId: string; readonly message: string }[]
   readonly properties: Readonly<Partial<Record<Property, PropertySummary>>>
@@ -106,6 +126,8 @@ export interface RunSummary {
     readonly backend: string
     readonly workers: number
   }
+  /** Cut points of the grades, and resamples behind the intervals. */
+  readonly grading: Readonly<Record<Property, { readonly medium: number; readonly high: number }>>
   readonly settings: readonly SettingSummary[]
 }
 
@@ -118,9 +140,11 @@ export interface AnswerView {
   readonly prompt: string
   /** Accepted answer, or the base model's own for locality. */
   readonly expected: string
-  /** What the model says at the expected answer's positions, before and after the edit. */
+  /** What the model says, up to a natural stop, before and after the edit. */
   readonly before: string
   readonly after: string
   readonly correctBefore: boolean
   readonly correctAfter: boolean
+  /** Right, but the whole answer is longer than the expected one. */
+  readonly longer: boolean
 }

@@ -6,12 +6,12 @@ import type { Corpus, EditContext, EditingMethod } from '../../methods/types'
 import { editBytes, saveEdit } from '../edit/store'
 import type { Edit } from '../edit/types'
 import { UserError } from '../errors'
-import { type LanguageModel, openModel } from '../model'
+import { checkEdit, type LanguageModel, openModel } from '../model'
 import { replaceWhole } from '../replace'
 import type { AnswerRow, EditRow } from '../results/rows'
 import { answersTable, editsTable } from '../results/tables'
 import { askBase, askEdited, tooLong } from '../scoring/score-cases'
-import { useBackend } from '../tensor'
+import { useBackend, watchTensorBytes } from '../tensor'
 import { openCorpus } from './corpus'
 import type { MethodTask, Task, TaskResults, WorkerMessage, WorkerSetup } from './tasks'
 
@@ -40,9 +40,11 @@ export class WorkerState {
         return { weightsHash: model.weightsHash() }
       case 'prepare': {
         const { method, h } = resolve(task.method)
+        const parts: { what: string; how: 'computed' | 'cached' }[] = []
+        const onSetup = (what: string, how: 'computed' | 'cached') => void parts.push({ what, how })
         const start = performance.now()
-        await method.prepare?.(model, h, this.#context(setup, task.method))
-        return { ms: performance.now() - start }
+        await method.prepare?.(model, h, { ...this.#context(setup), onSetup })
+        return { ms: performance.now() - start, parts }
       }
       case 'shard':
         return this.#shard(setup, model, task)
@@ -57,13 +59,12 @@ export class WorkerState {
     return model
   }
 
-  #context(setup: WorkerSetup, task: MethodTask): EditContext {
+  #context(setup: WorkerSetup): EditContext {
     if (setup.corpus !== undefined) this.#corpus ??= openCorpus(setup.corpus)
     return {
       seed: setup.seed,
       cacheDir: setup.cacheDir,
       log: (message, details) => this.#send({ type: 'log', message, ...(details === undefined ? {} : { details }) }),
-      onEdit: () => this.#send({ type: 'edit', setting: task.setting }),
       ...(this.#corpus === undefined ? {} : { corpus: this.#corpus })
     }
   }
@@ -76,25 +77,23 @@ export class WorkerState {
     const answers: AnswerRow[] = []
     const rows: EditRow[] = []
     for (const methodTask of task.methods) {
+      const { setting } = methodTask
       const { method, h } = resolve(methodTask)
-      const context = this.#context(setup, methodTask)
+      const context = this.#context(setup)
       // Already done by the run's first worker, and then quick; never part of an edit's time.
       await method.prepare?.(model, h, context)
-      const outcomes = await editAll(method, model, cases, h, context)
-      answers.push(
-        ...askEdited(
-          model,
-          base,
-          outcomes.map((o) => o.edit),
-          methodTask.setting
-        )
-      )
+      const onEdit = (count: number) => this.#send({ type: 'edit', setting, count })
+      const outcomes = await editAll(method, model, cases, h, context, onEdit)
+      const edits = outcomes.map((o) => o.edit)
+      const { rows: own, broken } = askEdited(model, base, edits, setting)
+      for (const [i, error] of broken) outcomes[i] = { error }
+      answers.push(...own)
       for (const [i, editCase] of task.cases.entries()) {
         const error = problems[i]
         const outcome: Outcome = error === undefined ? outcomes[cases.indexOf(editCase)]! : { error }
-        rows.push(editRow(methodTask.setting, editCase, outcome))
+        rows.push(editRow(setting, editCase, outcome))
         if (outcome.edit !== undefined && task.storeEditsOf.includes(editCase.id))
-          saveEdit(join(task.editsDir, methodTask.setting, editCase.id), outcome.edit, model)
+          saveEdit(join(task.editsDir, setting, editCase.id), outcome.edit, model)
       }
     }
     // A shard is there with all its files, or not at all.
@@ -115,40 +114,75 @@ function resolve({ name, hyperparameters }: MethodTask): { method: EditingMethod
 interface Outcome {
   readonly edit?: Edit
   readonly editMs?: number
+  readonly together?: number
   readonly peakBytes?: number
   readonly error?: string
 }
 
-/** The edit of every case. When the method fails on all together, each case is tried alone, so that one bad case costs only itself. */
-async function editAll(
+/**
+ * The edit of every case. When the method fails on all together, each case is tried alone, one after another, so that one bad case costs only
+ * itself and each has its own time.
+ */
+export async function editAll(
   method: EditingMethod,
   model: LanguageModel,
   cases: readonly EditCase[],
   h: never,
-  context: EditContext
+  context: EditContext,
+  onEdit: (count: number) => void = () => {}
 ): Promise<Outcome[]> {
-  const start = performance.now()
+  const costs: { editMs: number; together: number; peakBytes: number }[] = []
+  let start = performance.now()
+  let peak = watchTensorBytes()
   try {
-    const edits = await method.edit(
-      model,
-      cases.map((c) => [c.request]),
-      h,
-      context
-    )
-    const editMs = (performance.now() - start) / cases.length
-    const peakBytes = process.resourceUsage().maxRSS * 1024
-    return edits.map((edit) => ({ edit, editMs, peakBytes }))
+    const groups = cases.map((c) => [c.request])
+    const edits = await method.edit(model, groups, h, {
+      ...context,
+      onEdit(done) {
+        const together = done.length
+        const cost = { editMs: (performance.now() - start) / together, together, peakBytes: peak() }
+        for (const i of done) costs[i] = cost
+        onEdit(together)
+        start = performance.now()
+        peak = watchTensorBytes()
+      }
+    })
+    return edits.map((edit, i) => {
+      const problem = problemOf(edit, model)
+      if (problem !== undefined) return failed(cases[i]!, problem, context)
+      return { edit, ...costs[i] }
+    })
   } catch (error) {
     const [only, ...more] = cases
     if (only === undefined) return []
-    if (more.length > 0) return (await Promise.all(cases.map((c) => editAll(method, model, [c], h, context)))).flat()
-    const message = error instanceof UserError ? error.format() : `${(error as Error).stack ?? error}`
-    context.log(`case ${only.id} failed`, { message })
-    return [{ error: error instanceof UserError ? error.message : (error as Error).message }]
+    if (more.length === 0) return [failed(only, error, context)]
+    const outcomes: Outcome[] = []
+    for (const c of cases) outcomes.push(...(await editAll(method, model, [c], h, context, onEdit)))
+    return outcomes
   }
 }
 
-function editRow(setting: string, { id, request }: EditCase, { edit, editMs, peakBytes, error }: Outcome): EditRow {
+/** What is wrong with an edit: numbers that are none, or parts that do not fit the model. */
+function problemOf(edit: Edit, model: LanguageModel): unknown {
+  try {
+    checkEdit(edit, (name) => (model.weightNames().includes(name) ? model.weight(name).shape : undefined))
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+function failed({ id }: EditCase, error: unknown, context: EditContext): Outcome {
+  const message = error instanceof UserError ? error.format() : `${(error as Error).stack ?? error}`
+  context.log(`case ${id} failed`, { message })
+  return { error: error instanceof UserError ? error.message : (error as Error).message }
+}
+
+function editRow(
+  setting: string,
+  { id, request }: EditCase,
+  { edit, editMs, together, peakBytes, error }: Outcome
+): EditRow {
   const { lossCurve = [], flops, values = {} } = edit?.diagnostics ?? {}
   return {
     setting,
@@ -157,6 +191,7 @@ function editRow(setting: string, { id, request }: EditCase, { edit, editMs, pea
     subject: request.subject,
     target: request.target,
     editMs: editMs ?? null,
+    together: together ?? null,
     flops: flops ?? null,
     peakBytes: peakBytes ?? null,
     editBytes: edit === undefined ? null : editBytes(edit),

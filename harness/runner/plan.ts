@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { findDataset } from '../../datasets'
-import type { EditCase } from '../../datasets/types'
+import { basename } from 'node:path'
+import { findDataset, loadCases } from '../../datasets'
+import type { EditCase, SkippedRecord } from '../../datasets/types'
 import { findMethod } from '../../methods'
 import { type LoadedConfig, problem } from '../config/load'
 import type { Config, DatasetEntry, MethodEntry } from '../config/schema'
 import { UserError } from '../errors'
-import { readModelConfig, resolveModel } from '../model'
+import { embeddedModels, readModelConfig, resolveModel } from '../model'
 import type { ModelConfig } from '../model/types'
+import { fileName, fileNames, shortNames } from './names'
 import type { MethodTask } from './tasks'
 
 export interface PlannedDataset {
@@ -16,13 +19,19 @@ export interface PlannedDataset {
   readonly title: string
   readonly hash: string
   readonly cases: readonly EditCase[]
-  readonly skipped: readonly { readonly place: string; readonly reason: string }[]
+  /** Name of its file, or 'the embedded world'. */
+  readonly source: string
+  /** What was asked for that differs from the defaults. */
+  readonly options: Readonly<Record<string, unknown>>
+  readonly skipped: readonly SkippedRecord[]
 }
 
 export interface PlannedSetting {
   readonly id: string
   readonly label: string
+  /** As in the config; `modelName` is what results call it. */
   readonly model: string
+  readonly modelName: string
   readonly dataset: PlannedDataset
   readonly method: MethodTask
 }
@@ -49,16 +58,29 @@ export interface Plan {
   readonly hash: string
 }
 
+export interface PlanOptions {
+  /** Called now and then while data files are read: which one, bytes so far, and in all. */
+  readonly onReading?: (dataset: string, bytes: number, total: number) => void
+}
+
 /** @throws UserError for anything the config names that is not there or not valid. */
-export async function planRun({ config, placeOf }: LoadedConfig): Promise<Plan> {
+export async function planRun({ config, placeOf }: LoadedConfig, { onReading }: PlanOptions = {}): Promise<Plan> {
   for (const [i, { name }] of config.methods.entries()) findMethod(name, placeOf(['methods', i, 'name']))
   const models = Object.fromEntries(config.models.map((name) => [name, readModelConfig(resolveModel(name)).config]))
   const datasets: PlannedDataset[] = []
   for (const [i, entry] of config.datasets.entries())
-    datasets.push(await planDataset(config, entry, placeOf(['datasets', i, 'name'])))
+    datasets.push(await planDataset(config, entry, placeOf(['datasets', i, 'name']), onReading))
+  const names = shortNames(config.models, (name) => !embeddedModels().includes(name) && existsSync(name))
+  const files = fileNames([...names.values()])
   const settings = config.models.flatMap((model) =>
     datasets.flatMap((dataset) =>
-      config.methods.map((entry, i) => planSetting(models[model]!, model, dataset, entry, i, placeOf))
+      config.methods.map((entry, i) => {
+        const modelName = names.get(model)!
+        const method = planMethod(models[model]!, entry, i, placeOf)
+        const label = entry.label ?? entry.name
+        const id = [fileName(label), files.get(modelName)!, fileName(dataset.label)].join('--')
+        return { id, label, model, modelName, dataset, method: { ...method, setting: id } }
+      })
     )
   )
   const twice = settings.find((s, i) => settings.findIndex((t) => t.id === s.id) < i)
@@ -82,15 +104,20 @@ export async function planRun({ config, placeOf }: LoadedConfig): Promise<Plan> 
   }
 }
 
-async function planDataset(config: Config, entry: DatasetEntry, place: string): Promise<PlannedDataset> {
+async function planDataset(
+  config: Config,
+  entry: DatasetEntry,
+  place: string,
+  onReading: PlanOptions['onReading']
+): Promise<PlannedDataset> {
   const dataset = findDataset(entry.name, place)
-  const skipped: { place: string; reason: string }[] = []
+  const label = entry.label ?? entry.name
+  const skipped: SkippedRecord[] = []
   const limit = Math.min(entry.limit ?? Number.POSITIVE_INFINITY, config.limit ?? Number.POSITIVE_INFINITY)
   const options = {
     onBadRecord: entry.on_bad_record,
-    onSkip: ({ file, record, line, reason }: { file: string; record: number; line?: number; reason: string }) => {
-      skipped.push({ place: `${file}${line === undefined ? '' : `:${line}`} (record ${record})`, reason })
-    },
+    onSkip: (record: SkippedRecord) => void skipped.push(record),
+    onProgress: (bytes: number, total: number) => onReading?.(label, bytes, total),
     split: entry.split,
     seed: config.seed,
     options: entry.options,
@@ -98,7 +125,7 @@ async function planDataset(config: Config, entry: DatasetEntry, place: string): 
   }
   const cases: EditCase[] = []
   const ids = new Map<string, number>()
-  for await (const editCase of dataset.load(entry.source, options)) {
+  for await (const editCase of loadCases(dataset, entry.source, options)) {
     // Files put together by hand repeat their numbers; rows are told apart by them.
     const times = (ids.get(editCase.id) ?? 0) + 1
     ids.set(editCase.id, times)
@@ -107,35 +134,50 @@ async function planDataset(config: Config, entry: DatasetEntry, place: string): 
   if (cases.length === 0) {
     throw new UserError(`the dataset has no usable case (${skipped.length} skipped)`, {
       place: entry.source ?? entry.name,
-      ...(skipped[0] === undefined ? {} : { hint: `${skipped[0].place}: ${skipped[0].reason}` })
+      ...(skipped[0] === undefined ? {} : { hint: `${placeOfSkipped(skipped[0])}: ${skipped[0].reason}` })
     })
   }
-  const hash = createHash('sha256').update(JSON.stringify(cases)).digest('hex')
-  return { entry, label: entry.label ?? entry.name, title: dataset.title, hash, cases, skipped }
+  const hash = createHash('sha256')
+  for (const c of cases) hash.update(JSON.stringify(c))
+  return {
+    entry,
+    label,
+    title: dataset.title,
+    hash: hash.digest('hex'),
+    cases,
+    source: entry.source === undefined ? 'the embedded world' : basename(entry.source),
+    options: { ...entry.options, ...(entry.source === undefined ? { split: entry.split } : {}) },
+    skipped
+  }
 }
 
-function planSetting(
+/** `data.json:12 (record 3)`, by the file's name alone. */
+export const placeOfSkipped = ({ file, line, record }: SkippedRecord): string =>
+  `${basename(file)}:${line} (record ${record})`
+
+function planMethod(
   modelConfig: ModelConfig,
-  model: string,
-  dataset: PlannedDataset,
   entry: MethodEntry,
   index: number,
   placeOf: LoadedConfig['placeOf']
-): PlannedSetting {
+): Omit<MethodTask, 'setting'> {
   const method = findMethod(entry.name)
   const merged = { ...method.defaults?.(modelConfig), ...entry.hyperparameters }
   const parsed = method.hyperparameters.safeParse(merged)
-  if (!parsed.success) {
-    throw problem(parsed.error.issues[0]!, placeOf, method.hyperparameters, ['methods', index, 'hyperparameters'])
+  const path = ['methods', index, 'hyperparameters']
+  if (!parsed.success) throw problem(parsed.error.issues[0]!, placeOf, method.hyperparameters, path)
+  try {
+    method.check?.(modelConfig, parsed.data as never)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    const key = error.place ?? ''
+    throw new UserError(`${key}: ${error.message}`, {
+      place: placeOf([...path, key]),
+      ...(error.hint === undefined ? {} : { hint: error.hint })
+    })
   }
-  const label = entry.label ?? entry.name
-  const id = [label, model, dataset.label].map(fileName).join('--')
-  const hyperparameters = parsed.data as Record<string, unknown>
-  return { id, label, model, dataset, method: { setting: id, name: entry.name, hyperparameters } }
+  return { name: entry.name, hyperparameters: parsed.data as Record<string, unknown> }
 }
-
-/** Fit for a file name; folders keep their last part. */
-const fileName = (text: string): string => (text.split('/').pop() ?? text).replace(/[^\w.-]+/g, '_')
 
 function planShards(config: Config, settings: readonly PlannedSetting[]): PlannedShard[] {
   const shards: PlannedShard[] = []

@@ -5,7 +5,7 @@ import { UserError } from '../errors'
 import type { PlainError, Task, TaskMessage, TaskResults, WorkerMessage, WorkerSetup } from './tasks'
 
 export interface PoolEvents {
-  readonly onEdit: (setting: string) => void
+  readonly onEdit: (setting: string, count: number) => void
   readonly onLog: (message: string, details?: Readonly<Record<string, unknown>>) => void
 }
 
@@ -86,7 +86,7 @@ export class WorkerPool {
   #receive(worker: Worker, message: WorkerMessage): void {
     switch (message.type) {
       case 'edit':
-        this.#events.onEdit(message.setting)
+        this.#events.onEdit(message.setting, message.count)
         return
       case 'log':
         this.#events.onLog(message.message, message.details)

@@ -7,8 +7,9 @@ import { embeddedModels } from '../model/registry'
 import { type Manifest, type Setting, writeManifest } from '../results/manifest'
 import { listRuns } from '../results/runs'
 import { answersTable, editsTable } from '../results/tables'
+import type { Setup } from '../results/types'
 import { cacheDir, describeMachine, gitCommit, packageVersion } from './machine'
-import type { Plan, PlannedSetting, PlannedShard } from './plan'
+import { type Plan, type PlannedSetting, type PlannedShard, placeOfSkipped } from './plan'
 import { WorkerPool } from './pool'
 import type { OpenedModel, WorkerSetup } from './tasks'
 
@@ -57,7 +58,7 @@ export class RunInterrupted extends Error {
 export async function executeRun(plan: Plan, options: RunOptions): Promise<FinishedRun> {
   const started = performance.now()
   const pool = new WorkerPool(plan.workers, workerSetup(plan), {
-    onEdit: () => progress.edit(),
+    onEdit: (_, count) => progress.edit(count),
     onLog: (message, details) => log?.(message, details)
   })
   let log: ((message: string, details?: Readonly<Record<string, unknown>>) => void) | undefined
@@ -121,13 +122,13 @@ async function openModels(plan: Plan, pool: WorkerPool): Promise<Map<string, Ope
 
 /** The work all edits of a method share, once for a method, a model and its hyper-parameters. */
 async function prepareMethods(plan: Plan, pool: WorkerPool, folder: RunFolder): Promise<void> {
-  const done = new Map<string, number>()
+  const done = new Map<string, Setup>()
   for (const { id, model, method } of plan.settings) {
-    if (folder.manifest.setupMs[id] !== undefined) continue
+    if (folder.manifest.setup[id] !== undefined) continue
     const key = JSON.stringify([model, method.name, method.hyperparameters])
-    const ms = done.get(key) ?? (await pool.run({ type: 'prepare', model, method })).ms
-    done.set(key, ms)
-    folder.setup(id, ms)
+    const setup = done.get(key) ?? (await pool.run({ type: 'prepare', model, method }))
+    done.set(key, setup)
+    folder.setup(id, setup)
   }
 }
 
@@ -164,8 +165,9 @@ class ProgressCount {
     this.#report = report
   }
 
-  edit(): void {
-    this.#done = Math.min(this.total, this.#done + 1)
+  edit(count: number): void {
+    // A case that is tried again counts once.
+    this.#done = Math.min(this.total, this.#done + count)
     this.#report({ phase: 'editing', done: this.#done, total: this.total })
   }
 
@@ -197,7 +199,7 @@ function openFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, option
   mkdirSync(join(dir, 'shards'), { recursive: true })
   const backends = [...new Set([...opened.values()].map((m) => m.backend))]
   const manifest: Manifest = {
-    format: 'bench-run-1',
+    format: 'bench-run-2',
     id,
     name: plan.config.name,
     hash,
@@ -208,29 +210,44 @@ function openFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, option
     gitCommit: gitCommit(),
     machine: { ...describeMachine(), backend: backends.join(', '), workers: plan.workers },
     config: plan.config,
-    settings: plan.settings.map((s) => describeSetting(s, opened.get(s.model)!)),
-    setupMs: {},
+    settings: plan.settings.map((s) => describeSetting(s, opened.get(s.model)!, plan.config)),
+    setup: {},
     weights: Object.fromEntries([...opened].map(([name, m]) => [name, m.weightsHash])),
-    skipped: plan.datasets.flatMap((d) => d.skipped.map((s) => ({ dataset: d.label, ...s }))),
+    skipped: plan.datasets.flatMap((d) =>
+      d.skipped.map((s) => ({
+        dataset: d.label,
+        place: placeOfSkipped(s),
+        kind: s.kind,
+        reason: s.reason
+      }))
+    ),
     shards: plan.shards.length
   }
   return new RunFolder(dir, manifest, false)
 }
 
-function describeSetting({ id, label, model, dataset, method }: PlannedSetting, opened: OpenedModel): Setting {
+function describeSetting(
+  { id, label, modelName, dataset, method }: PlannedSetting,
+  opened: OpenedModel,
+  { scoring }: Plan['config']
+): Setting {
   const { title, family, source, supportsBatch } = findMethod(method.name)
+  const skipped = (kind: string) => dataset.skipped.filter((s) => s.kind === kind).length
   return {
     id,
     label,
     method: { name: method.name, title, family, source, supportsBatch, hyperparameters: method.hyperparameters },
-    model: { name: model, hash: opened.hash, architecture: opened.architecture },
+    model: { name: modelName, hash: opened.hash, architecture: opened.architecture },
     dataset: {
       name: dataset.label,
       title: dataset.title,
-      source: dataset.entry.source ?? 'the embedded world',
+      source: dataset.source,
       hash: dataset.hash,
-      skipped: dataset.skipped.length
-    }
+      options: dataset.options,
+      skipped: { malformed: skipped('malformed'), noEdit: skipped('no edit') }
+    },
+    protocol: 'single',
+    scoring: { locality_tokens: scoring.locality_tokens }
   }
 }
 
@@ -259,8 +276,8 @@ class RunFolder {
     appendFileSync(join(this.dir, 'log.jsonl'), `${line}\n`)
   }
 
-  setup(setting: string, ms: number): void {
-    this.#update({ setupMs: { ...this.#manifest.setupMs, [setting]: ms } })
+  setup(setting: string, setup: Setup): void {
+    this.#update({ setup: { ...this.#manifest.setup, [setting]: setup } })
   }
 
   shardDir({ index }: PlannedShard): string {

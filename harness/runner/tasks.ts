@@ -1,4 +1,5 @@
 import type { EditCase } from '../../datasets/types'
+import type { Setup } from '../results/types'
 import type { BackendName } from '../tensor'
 
 /** Where text for second moments comes from: a file, or the embedded world's own corpus. */
@@ -51,7 +52,7 @@ export interface OpenedModel {
 
 export interface TaskResults {
   readonly open: OpenedModel
-  readonly prepare: { readonly ms: number }
+  readonly prepare: Setup
   readonly shard: { readonly failed: number }
   readonly 'weights-hash': { readonly weightsHash: string }
 }
@@ -67,8 +68,8 @@ export interface TaskMessage {
 export type WorkerMessage =
   | { readonly type: 'done'; readonly id: number; readonly result: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: PlainError }
-  /** One edit is computed. */
-  | { readonly type: 'edit'; readonly setting: string }
+  /** So many edits are computed. */
+  | { readonly type: 'edit'; readonly setting: string; readonly count: number }
   | { readonly type: 'log'; readonly message: string; readonly details?: Readonly<Record<string, unknown>> }
 
 /** An error that can cross a process boundary. */

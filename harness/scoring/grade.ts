@@ -5,8 +5,8 @@ import type { Grade } from '../results/types'
 export type Grading = Readonly<Record<Property, { readonly medium: number; readonly high: number }>>
 
 /**
- * Cut points that give the high, medium and low of the book's Table 5.2 from the published numbers behind it; the
- * properties need different ones.
+ * Cut points that give the high, medium and low of the book's Table 5.2 from the published numbers behind it, which are shares of
+ * matching tokens (Yao et al. 2023): that measure is graded, not the exact match. The properties need different ones.
  */
 export const BOOK_GRADING: Grading = {
   accuracy: { medium: 0.205, high: 0.75 },
@@ -15,7 +15,8 @@ export const BOOK_GRADING: Grading = {
   locality: { medium: 0.25, high: 0.8 }
 }
 
-export function gradeOf(property: Property, share: number, grading: Grading): Grade {
+/** @param tokenShare EasyEdit's share of matching tokens */
+export function gradeOf(property: Property, tokenShare: number, grading: Grading): Grade {
   const { medium, high } = grading[property]
-  return share >= high ? 'high' : share >= medium ? 'medium' : 'low'
+  return tokenShare >= high ? 'high' : tokenShare >= medium ? 'medium' : 'low'
 }

@@ -1,8 +1,10 @@
+import * as tf from '@tensorflow/tfjs'
 import type { EditCase, Probe } from '../../datasets/types'
 import type { Edit } from '../edit/types'
-import { encodePrompt, encodeTarget, greedy, type LanguageModel, openModel } from '../model'
+import { encodePrompt, encodeTarget, greedy, type LanguageModel, openModel, scoreTargets } from '../model'
 import { randomStream } from '../random'
 import { useBackend } from '../tensor'
+import { goesOnInWord, wordsOf } from './answers'
 import { askBase, askEdited, tooLong } from './score-cases'
 
 let model: LanguageModel
@@ -51,14 +53,14 @@ it('calls an answer right if and only if greedy decoding gives exactly it, edite
       PROMPTS.map((p) => encodePrompt(model.tokenizer, p)),
       {
         maxNewTokens: 2,
-        ...(e === undefined ? {} : { edit: e })
+        ...(e === undefined ? {} : { edits: PROMPTS.map(() => e) })
       }
     ).map((ids) => model.tokenizer.decode(ids).trim())
   const [before, after] = [ask(), ask(edit)]
   const candidates = [...new Set([...before, ...after, 'seeds', 'savanna'])].filter((c) => c !== '')
   const probes = PROMPTS.flatMap((prompt) => candidates.map((c) => probe({ prompt, expected: [c] })))
   const [only] = [caseOf('1', ...probes)]
-  const rows = askEdited(model, askBase(model, [only], options), [edit], 's')
+  const { rows } = askEdited(model, askBase(model, [only], options), [edit], 's')
   expect(rows).toHaveLength(probes.length)
   for (const [i, { exactBefore, exactAfter }] of rows.entries()) {
     const said = Math.floor(i / candidates.length)
@@ -72,38 +74,30 @@ it('calls an answer right if and only if greedy decoding gives exactly it, edite
 })
 
 it('takes the accepted answer that fits best', () => {
-  const [row] = askEdited(
-    model,
-    askBase(model, [caseOf('1', probe({ expected: ['tractor', 'seeds'] }))], options),
-    [noise(0)],
-    's'
-  )
+  const base = askBase(model, [caseOf('1', probe({ expected: ['tractor', 'seeds'] }))], options)
+  const [row] = askEdited(model, base, [noise(0)], 's').rows
   expect(row).toMatchObject({ expected: 'seeds', exactBefore: true, exactAfter: true })
 })
 
 it('compares locality with the unedited model’s own answer, up to the end of its sentence', () => {
   const same = probe({ property: 'locality', kind: 'neighbourhood', expected: 'same-as-before' })
   const base = askBase(model, [caseOf('1', same)], options)
-  const [kept] = askEdited(model, base, [noise(0)], 's')
-  expect(kept).toMatchObject({ expected: 'seeds.', exactBefore: true, exactAfter: true, shareAfter: 1 })
-  const [lost] = askEdited(model, base, [noise(30)], 's')
+  const [kept] = askEdited(model, base, [noise(0)], 's').rows
+  expect(kept).toMatchObject({ expected: 'seeds', exactBefore: true, exactAfter: true, shareAfter: 1 })
+  const [lost] = askEdited(model, base, [noise(30)], 's').rows
   expect(lost).toMatchObject({ exactBefore: true, exactAfter: false })
 })
 
 it('compares the likelihoods of two continuations, lower when worse', () => {
-  const [row] = askEdited(
-    model,
-    askBase(model, [caseOf('1', probe({ compare: { better: 'seeds', worse: 'fish' } }))], options),
-    [noise(0)],
-    's'
-  )
+  const base = askBase(model, [caseOf('1', probe({ compare: { better: 'seeds', worse: 'fish' } }))], options)
+  const [row] = askEdited(model, base, [noise(0)], 's').rows
   expect(row!.betterNllBefore!).toBeLessThan(row!.worseNllBefore!)
   expect(row!.betterNllAfter).toBeCloseTo(row!.betterNllBefore!, 4)
 })
 
 it('has no rows for a case whose edit failed, and scores every case under its own edit', () => {
   const cases = [caseOf('a', probe({})), caseOf('b', probe({})), caseOf('c', probe({}))]
-  const rows = askEdited(model, askBase(model, cases, options), [noise(0), undefined, noise(30)], 's')
+  const { rows } = askEdited(model, askBase(model, cases, options), [noise(0), undefined, noise(30)], 's')
   expect(rows.map((r) => [r.caseId, r.exactAfter])).toEqual([
     ['a', true],
     ['c', false]
@@ -114,4 +108,125 @@ it('says which case is too long for the model', () => {
   const long = probe({ prompt: 'grass '.repeat(300) })
   expect(tooLong(model, caseOf('1', long), options)).toMatch(/longer than the model's 256 positions/)
   expect(tooLong(model, caseOf('1', probe({})), options)).toBeUndefined()
+})
+
+describe('what is stored as said', () => {
+  const prompts = [...PROMPTS, 'The mother tongue of the zebra is', 'A dog', 'Where does the lion live?']
+  const kinds = (prompt: string) => [
+    probe({ prompt, expected: ['seeds', 'savanna'] }),
+    probe({ prompt, property: 'locality', kind: 'unrelated', expected: 'same-as-before' })
+  ]
+
+  it('is what the models say themselves, up to a natural stop, right or wrong', () => {
+    const edits = [noise(0.5), noise(3)]
+    const cases = ['a', 'b'].map((id) => caseOf(id, ...prompts.flatMap(kinds)))
+    const { rows } = askEdited(model, askBase(model, cases, options), edits, 's')
+    const say = (prompt: string, edit?: Edit) => {
+      const ids = encodePrompt(model.tokenizer, prompt)
+      const [said] = greedy(model, [ids], { maxNewTokens: 6, ...(edit && { edits: [edit] }) })
+      return wordsOf(model.tokenizer, ids, said!).trim()
+    }
+    for (const row of rows) {
+      const edit = edits[row.caseId === 'a' ? 0 : 1]!
+      // A longer answer is told up to its own end, a wrong one as far as answers are shown.
+      const [before, after] = [say(row.prompt), say(row.prompt, edit)]
+      expect([row.prompt, row.before, row.after]).toEqual([row.prompt, before, after])
+    }
+    expect(new Set(rows.map((r) => `${r.exactAfter}`)).size).toBe(2)
+  })
+
+  it('is generated with each row’s own edit, dense ones too', () => {
+    const { dim, ffDim } = model.config
+    const delta = Float32Array.from({ length: dim * ffDim }, (_, i) => 3 * Math.sin(i * i))
+    const dense: Edit = {
+      ...noise(0),
+      parts: [{ kind: 'dense', site: 'layers.2.mlp.proj', out: dim, in: ffDim, delta }]
+    }
+    const cases = ['a', 'b', 'c'].map((id) => caseOf(id, probe({ expected: ['no such answer'] })))
+    const { rows } = askEdited(model, askBase(model, cases, options), [dense, noise(0), noise(3)], 's')
+    expect(rows[1]!.after).toBe(rows[1]!.before)
+    expect(rows[0]!.after).not.toBe(rows[1]!.after)
+    expect(rows[2]!.after).not.toBe(rows[1]!.after)
+  })
+})
+
+describe('a right answer', () => {
+  /** A model whose greedy decoding gives this text after every prompt, whatever the edit. */
+  function saying(text: string): LanguageModel {
+    const { tokenizer } = model
+    const ids = [...tokenizer.encode(` ${text}`), tokenizer.endOfText]
+    const start = encodePrompt(tokenizer, 'The zebra eats').length
+    const forward: LanguageModel['forward'] = (batch, forwardOptions = {}) => {
+      const result = model.forward(batch, forwardOptions)
+      const at = forwardOptions.logitsAt!
+      const past = forwardOptions.past?.past ?? 0
+      result.logits!.dispose()
+      const wanted = [...at.positions].map((position) => ids[past + position - start + 1] ?? tokenizer.endOfText)
+      const logits = tf.oneHot(tf.tensor1d(wanted, 'int32'), model.config.vocab).mul(30) as tf.Tensor2D
+      return { ...result, logits }
+    }
+    return Object.assign(Object.create(model) as LanguageModel, {
+      forward,
+      ...{ config: model.config, tokenizer, name: 'saying', weightNames: () => model.weightNames() }
+    })
+  }
+  const ask = (text: string, expected: string) => {
+    const said = saying(text)
+    const cases = [caseOf('1', probe({ expected: [expected] }))]
+    return askEdited(said, askBase(said, cases, options), [noise(0)], 's').rows[0]!
+  }
+
+  it.each([
+    ['ends there', 'grass', 'grass', { exactAfter: true, longerAfter: false, after: 'grass' }],
+    ['ends with its sentence', 'grass. The lion', 'grass', { exactAfter: true, longerAfter: false, after: 'grass' }],
+    [
+      'may go on with other words, which is said',
+      'grass and fish.',
+      'grass',
+      { exactAfter: true, longerAfter: true, after: 'grass and fish' }
+    ],
+    ['does not go on inside the same word', 'grassland.', 'grass', { exactAfter: false, after: 'grassland' }],
+    ['holds its own full stops', 'St. Mary.', 'St. Mary', { exactAfter: true, longerAfter: false, after: 'St. Mary' }],
+    ['is all of what is expected', 'grass.', 'grass and fish', { exactAfter: false, after: 'grass' }]
+  ])('%s', (_, text, expected, row) => expect(ask(text, expected)).toMatchObject({ ...row, expected }))
+
+  it('goes on inside a word only where words are told apart by spaces', () => {
+    const at = (target: string, next: string) => {
+      const [ids, after] = [model.tokenizer.encode(target), model.tokenizer.encode(next)]
+      return goesOnInWord(model.tokenizer, [], ids, after[0]!)
+    }
+    expect([at(' nur', 'sery'), at(' Mara', ' Group'), at(' Mara', '.'), at(' 19', '84')]).toEqual([
+      true,
+      false,
+      false,
+      true
+    ])
+    expect(goesOnInWord(model.tokenizer, [], model.tokenizer.encode(' Mara'), model.tokenizer.endOfText)).toBe(false)
+  })
+})
+
+it('fails the cases whose edit leaves numbers that are none, and only those', () => {
+  const cases = ['a', 'b', 'c'].map((id) => caseOf(id, probe({})))
+  const { rows, broken } = askEdited(model, askBase(model, cases, options), [noise(0), noise(1e30), noise(0)], 's')
+  expect(rows.map((r) => r.caseId)).toEqual(['a', 'c'])
+  expect([...broken]).toEqual([[1, expect.stringMatching(/logits of the model edited by noise are not finite/)]])
+})
+
+it('keeps every column its own: EasyEdit’s locality share, and both likelihoods before and after', () => {
+  const same = probe({ property: 'locality', kind: 'unrelated', expected: 'same-as-before', gold: 'seeds and water' })
+  const compared = probe({ compare: { better: 'seeds', worse: 'fish' } })
+  const edit = noise(3)
+  const [lost, row] = askEdited(model, askBase(model, [caseOf('1', same, compared)], options), [edit], 's').rows
+  const prompt = encodePrompt(model.tokenizer, 'The zebra eats')
+  const score = (text: string, e?: Edit) =>
+    scoreTargets(model, [{ prompt, target: encodeTarget(model.tokenizer, text), ...(e && { edit: e }) }])[0]!
+  const mean = (xs: readonly number[]) => xs.reduce((a, b) => a + b, 0) / xs.length
+  const [before, after] = [score('seeds and water').argmax, score('seeds and water', edit).argmax]
+  expect(lost!.shareBefore).toBe(1)
+  expect(lost!.shareAfter).toBe(after.filter((id, i) => id === before[i]).length / before.length)
+  expect(lost!.shareAfter).toBeLessThan(1)
+  expect(row!.betterNllBefore).toBeCloseTo(mean(score('seeds').nll), 5)
+  expect(row!.worseNllBefore).toBeCloseTo(mean(score('fish').nll), 5)
+  expect(row!.betterNllAfter).toBeCloseTo(mean(score('seeds', edit).nll), 4)
+  expect(row!.worseNllAfter).toBeCloseTo(mean(score('fish', edit).nll), 4)
 })

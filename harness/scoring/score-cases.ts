@@ -1,15 +1,16 @@
 import type { EditCase, Probe } from '../../datasets/types'
 import type { Edit } from '../edit/types'
+import { UserError } from '../errors'
 import {
-  encodePrompt,
   encodeTarget,
-  greedy,
   type LanguageModel,
+  notNumbers,
   scoreTargets,
   type TargetScore,
   type TargetToScore
 } from '../model'
 import type { AnswerRow } from '../results/rows'
+import { answersTo, goesOnInWord, isStop, promptIds, textOf, wordsOf } from './answers'
 
 export interface ScoreOptions {
   /** Longest answer of the base model that locality compares, in tokens. */
@@ -31,6 +32,8 @@ interface Question {
   readonly worse?: Continuation
   /** The gold answer over whose positions EasyEdit compares the choices before and after. */
   readonly gold?: Continuation
+  /** The base model's own words. */
+  readonly before: string
 }
 
 /** The cases of one shard, with everything about the unedited model: made once, used by every method. */
@@ -38,16 +41,37 @@ export interface BaseAnswers {
   readonly cases: readonly EditCase[]
   readonly questions: readonly (readonly Question[])[]
   readonly scores: Scores
+  /** Longest answer that is generated, in tokens. */
+  readonly answerTokens: number
 }
 
+/** Longer answers than this are shown cut, unless the expected one is longer. */
+const SHOWN_TOKENS = 16
+
 /**
- * Asks the base model every probe: its greedy answers where they are the expected ones, and the teacher-forced scores of all
- * continuations.
+ * Asks the base model every probe: its own greedy answers, and the teacher-forced scores of all continuations.
+ * @throws UserError when its logits are not finite
  */
 export function askBase(model: LanguageModel, cases: readonly EditCase[], options: ScoreOptions): BaseAnswers {
-  const own = ownAnswers(model, cases, options)
-  const questions = cases.map((c) => c.probes.map((probe) => question(model, probe, own)))
-  return { cases, questions, scores: new Scores(model, questions.flat().flatMap(continuations), () => undefined) }
+  const { tokenizer } = model
+  const probes = cases.flatMap((c) => c.probes)
+  const targets = probes.flatMap((p) => (p.expected === 'same-as-before' ? [] : p.expected))
+  const longest = Math.max(0, ...targets.map((text) => encodeTarget(tokenizer, text).length))
+  const answerTokens = Math.max(options.localityTokens, Math.min(SHOWN_TOKENS, longest + 1))
+  const texts = [...new Set(probes.map((p) => p.prompt))]
+  const prompts = texts.map((text) => promptIds(model, text))
+  const said = answersTo(model, prompts, answerTokens)
+  const own = new Map(texts.map((text, i) => [text, { prompt: prompts[i]!, ids: said[i]! }]))
+  const questions = cases.map((c) => c.probes.map((probe) => question(model, probe, own.get(probe.prompt)!, options)))
+  const scores = new Scores(model, questions.flat().flatMap(continuations), () => undefined)
+  return { cases, questions, scores, answerTokens }
+}
+
+/** Answers under the edits, and the cases whose edit left no model that answers. */
+export interface EditedAnswers {
+  readonly rows: readonly AnswerRow[]
+  /** Why, by case. */
+  readonly broken: ReadonlyMap<number, string>
 }
 
 /**
@@ -59,19 +83,26 @@ export function askEdited(
   base: BaseAnswers,
   edits: readonly (Edit | undefined)[],
   setting: string
-): AnswerRow[] {
-  const owner = new Map<Continuation, Edit>()
+): EditedAnswers {
+  const owner = new Map<Continuation, number>()
   for (const [i, questions] of base.questions.entries()) {
-    const edit = edits[i]
-    if (edit === undefined) continue
-    for (const asked of questions.flatMap(continuations)) owner.set(asked, edit)
+    if (edits[i] !== undefined) for (const asked of questions.flatMap(continuations)) owner.set(asked, i)
   }
-  const edited = new Scores(model, [...owner.keys()], (c) => owner.get(c))
-  return base.cases.flatMap((c, i) =>
-    edits[i] === undefined
-      ? []
-      : base.questions[i]!.map((q, probe) => answerRow(model, setting, c.id, probe, q, base.scores, edited))
+  const scores = new Scores(model, [...owner.keys()], (c) => edits[owner.get(c)!])
+  const broken = new Map<number, string>()
+  for (const [c, i] of owner) if (!scores.of(c).finite) broken.set(i, notNumbers(model, edits[i]).message)
+  const verdicts = base.questions.map((questions, i) =>
+    edits[i] === undefined || broken.has(i) ? [] : questions.map((q) => verdict(model, q, base.scores, scores))
   )
+  const words = wordsAfter(model, base, edits, verdicts, broken)
+  const rows = base.cases.flatMap((c, i) =>
+    broken.has(i)
+      ? []
+      : verdicts[i]!.map((v, probe) =>
+          answerRow(model, setting, c.id, probe, base.scores, scores, v, words[i]![probe]!)
+        )
+  )
+  return { rows, broken }
 }
 
 /** Why a case cannot be asked of this model, undefined when it can: a text that is longer than the model's positions. */
@@ -81,7 +112,7 @@ export function tooLong(
   { localityTokens }: ScoreOptions
 ): string | undefined {
   const { tokenizer, config } = model
-  const length = (text: string) => encodePrompt(tokenizer, text).length
+  const length = (text: string) => promptIds(model, text).length
   const answer = ({ expected, compare, gold }: Probe) =>
     Math.max(
       expected === 'same-as-before' ? localityTokens : 0,
@@ -126,42 +157,127 @@ class Scores {
 const continuations = ({ answers, better, worse, gold }: Question): Continuation[] =>
   [...answers, better, worse, gold].filter((c) => c !== undefined)
 
-function question(model: LanguageModel, probe: Probe, own: ReadonlyMap<string, readonly number[]>): Question {
-  const prompt = encodePrompt(model.tokenizer, probe.prompt)
-  const after = (text: string): Continuation => ({ prompt, target: encodeTarget(model.tokenizer, text) })
-  const answers =
-    probe.expected === 'same-as-before' ? [{ prompt, target: own.get(probe.prompt)! }] : probe.expected.map(after)
+/** @param own the base model's greedy answer to the probe's prompt */
+function question(
+  model: LanguageModel,
+  probe: Probe,
+  own: { prompt: readonly number[]; ids: readonly number[] },
+  { localityTokens }: ScoreOptions
+): Question {
+  const { tokenizer } = model
+  const { prompt, ids } = own
+  const after = (text: string): Continuation => ({ prompt, target: encodeTarget(tokenizer, text) })
   return {
     probe,
-    answers,
+    answers:
+      probe.expected === 'same-as-before'
+        ? [{ prompt, target: compared(model, ids, localityTokens) }]
+        : probe.expected.map(after),
     ...(probe.compare === undefined ? {} : { better: after(probe.compare.better), worse: after(probe.compare.worse) }),
-    ...(probe.gold === undefined ? {} : { gold: after(probe.gold) })
+    ...(probe.gold === undefined ? {} : { gold: after(probe.gold) }),
+    before: wordsOf(tokenizer, prompt, ids).trim()
   }
 }
 
-/** The base model's greedy answers to the prompts whose answer must stay, up to and with the token that ends a sentence. */
-function ownAnswers(
-  model: LanguageModel,
-  cases: readonly EditCase[],
-  { localityTokens }: ScoreOptions
-): Map<string, number[]> {
-  const prompts = new Set(
-    cases.flatMap((c) => c.probes.filter((p) => p.expected === 'same-as-before').map((p) => p.prompt))
-  )
-  const texts = [...prompts]
-  const answers = greedy(
-    model,
-    texts.map((text) => encodePrompt(model.tokenizer, text)),
-    { maxNewTokens: localityTokens }
-  )
-  return new Map(texts.map((text, i) => [text, firstSentence(model, answers[i]!)]))
+/** What locality compares of the base model's own answer: up to and with its end, or as many tokens as are compared at most. */
+function compared({ tokenizer }: LanguageModel, ids: readonly number[], most: number): number[] {
+  const last = ids.at(-1)
+  const ended = last === undefined || (ids.length < most && !isStop(tokenizer, last))
+  return (ended ? [...ids, tokenizer.endOfText] : [...ids]).slice(0, most)
 }
 
-function firstSentence(model: LanguageModel, ids: readonly number[]): number[] {
-  const end = ids.findIndex((id) => /[.!?\n]/.test(model.tokenizer.decode([id])))
-  // An answer that ends at once is the end of the text itself.
-  if (ids.length === 0) return [model.tokenizer.endOfText]
-  return end < 0 ? [...ids] : ids.slice(0, end + 1)
+/** An edited model's answer to one question, decided without generating it. */
+interface Verdict {
+  readonly question: Question
+  /** The accepted answer that fits best, after the edit and before it. */
+  readonly best: Continuation
+  readonly bestBefore: Continuation
+  readonly exactBefore: boolean
+  readonly exactAfter: boolean
+  /** Whether the right answer also ends there. */
+  readonly endsAfter: boolean
+}
+
+function verdict(model: LanguageModel, question: Question, base: Scores, edited: Scores): Verdict {
+  const own = question.probe.expected === 'same-as-before'
+  const fits = (scores: Scores) =>
+    question.answers
+      .map((c) => {
+        const { argmax, next } = scores.of(c)
+        const share = matching(argmax, c.target)
+        // The base model's own answer is compared up to where it ends, or is cut.
+        const exact = share === 1 && (own || !goesOnInWord(model.tokenizer, c.prompt, c.target, next))
+        return { c, share, exact }
+      })
+      .reduce((a, b) => ((Number(b.exact) - Number(a.exact) || b.share - a.share) > 0 ? b : a))
+  const [before, after] = [fits(base), fits(edited)]
+  return {
+    question,
+    best: after.c,
+    bestBefore: before.c,
+    exactBefore: before.exact,
+    exactAfter: after.exact,
+    endsAfter: after.exact && (own || isStop(model.tokenizer, edited.of(after.c).next))
+  }
+}
+
+/** A row whose words are not known yet: what they follow, and what is known of them. */
+interface OpenRow {
+  readonly case: number
+  readonly probe: number
+  readonly prompt: readonly number[]
+  readonly known: string
+}
+
+/**
+ * The edited model's own words, up to a natural stop, by case and probe. Where the verdict is right they begin with the expected answer, which
+ * mostly ends there; the others are generated, all together, each row with its own edit.
+ */
+function wordsAfter(
+  model: LanguageModel,
+  base: BaseAnswers,
+  edits: readonly (Edit | undefined)[],
+  verdicts: readonly (readonly Verdict[])[],
+  broken: Map<number, string>
+): string[][] {
+  const words = verdicts.map((list) => list.map((v) => (v.exactAfter ? expectedText(model, v) : '')))
+  const open = verdicts.flatMap((list, i) =>
+    list.flatMap((v, probe): OpenRow[] => {
+      if (v.endsAfter) return []
+      const { prompt, target } = v.best
+      const start = { case: i, probe, known: words[i]![probe]! }
+      return [{ ...start, prompt: v.exactAfter ? [...prompt, ...target] : prompt }]
+    })
+  )
+  const say = (rows: readonly OpenRow[]) => {
+    const prompts = rows.map((r) => r.prompt)
+    const own = rows.map((r) => edits[r.case])
+    for (const [k, ids] of answersTo(model, prompts, base.answerTokens, own).entries()) {
+      const { case: i, probe, known, prompt } = rows[k]!
+      words[i]![probe] = `${known}${wordsOf(model.tokenizer, prompt, ids)}`.trim()
+    }
+  }
+  try {
+    say(open)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    // One case's numbers overflow in the middle of an answer: the others are asked without it.
+    for (const i of new Set(open.map((r) => r.case))) {
+      try {
+        say(open.filter((r) => r.case === i))
+      } catch (problem) {
+        if (!(problem instanceof UserError)) throw problem
+        broken.set(i, problem.message)
+      }
+    }
+  }
+  return words
+}
+
+/** The expected answer as it is shown: locality's without the sign it ends with. */
+function expectedText({ tokenizer }: LanguageModel, { question, best }: Verdict): string {
+  const text = question.probe.expected === 'same-as-before' ? wordsOf : textOf
+  return text(tokenizer, best.prompt, best.target).trim()
 }
 
 function answerRow(
@@ -169,17 +285,16 @@ function answerRow(
   setting: string,
   caseId: string,
   index: number,
-  q: Question,
   base: Scores,
-  edited: Scores
+  edited: Scores,
+  v: Verdict,
+  after: string
 ): AnswerRow {
-  const { tokenizer } = model
+  const { question: q, best, bestBefore, exactBefore, exactAfter } = v
   const share = (c: Continuation, scores: Scores) => matching(scores.of(c).argmax, c.target)
-  const best = q.answers.reduce((a, b) => (share(b, edited) > share(a, edited) ? b : a))
-  const best0 = q.answers.reduce((a, b) => (share(b, base) > share(a, base) ? b : a))
   const nll = (c: Continuation | undefined, scores: Scores) => (c === undefined ? null : mean(scores.of(c).nll))
   const { property, kind, prompt } = q.probe
-  const text = (ids: readonly number[]) => tokenizer.decode(ids).trim()
+  const expected = expectedText(model, v)
   return {
     setting,
     caseId,
@@ -187,13 +302,14 @@ function answerRow(
     property,
     kind,
     prompt,
-    expected: text(best.target),
-    before: text(base.of(best0).argmax),
-    after: text(edited.of(best).argmax),
-    exactBefore: share(best0, base) === 1,
-    exactAfter: share(best, edited) === 1,
+    expected,
+    before: q.before,
+    after,
+    exactBefore,
+    exactAfter,
+    longerAfter: exactAfter && after !== expected,
     // EasyEdit compares the choices before and after over the gold answer's positions, where a dataset has one.
-    shareBefore: q.gold === undefined ? share(best0, base) : 1,
+    shareBefore: q.gold === undefined ? share(bestBefore, base) : 1,
     shareAfter: q.gold === undefined ? share(best, edited) : matching(edited.of(q.gold).argmax, base.of(q.gold).argmax),
     betterNllBefore: nll(q.better, base),
     betterNllAfter: nll(q.better, edited),

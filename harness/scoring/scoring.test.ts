@@ -1,32 +1,51 @@
 import type { AnswerRow, EditRow } from '../results/rows'
-import { estimate, median } from './bootstrap'
 import { BOOK_GRADING, gradeOf } from './grade'
+import { estimate, median } from './intervals'
 import { summariseAnswers, summariseEfficiency } from './summarise'
 
-const options = { seed: 0, resamples: 2000, purpose: 'test' }
+const options = { seed: 0, resamples: 2000 }
 
-describe('bootstrap interval', () => {
+describe('an interval', () => {
   it('is undefined when there is nothing to average: not measured is not zero', () => {
     expect(estimate([], options)).toBeUndefined()
   })
 
-  it('is a point when all cases agree', () => {
-    expect(estimate([1, 1, 1], options)).toEqual({ mean: 1, low: 1, high: 1, cases: 3 })
+  it('of edits that are right or wrong is Wilson’s', () => {
+    // R: binom::binom.wilson(15, 20) and (4, 4)
+    const of = (right: number, n: number) =>
+      estimate(
+        Array.from({ length: n }, (_, i) => Number(i < right)),
+        options
+      )!
+    expect(of(15, 20)).toMatchObject({ mean: 0.75, cases: 20 })
+    expect([of(15, 20).low, of(15, 20).high]).toEqual([expect.closeTo(0.5313, 4), expect.closeTo(0.8881, 4)])
+    expect([of(4, 4).low, of(4, 4).high]).toEqual([expect.closeTo(0.5101, 4), 1])
   })
 
-  it('comes near the normal interval for many cases', () => {
-    const values = Array.from({ length: 400 }, (_, i) => Number(i % 4 !== 0))
+  it.each([
+    ['a single edit', [0.5], {}],
+    ['edits that all agree', [0.25, 0.25, 0.25], {}],
+    ['edits that are all right', [1, 1], {}],
+    ['differences of probabilities that all agree', [-0.5, -0.5], { bounds: [-1, 1] as const }]
+  ])('is never a point: %s', (_, values, change) => {
+    const { mean, low, high } = estimate(values, { ...options, ...change })!
+    expect(high - low).toBeGreaterThan(0.2)
+    expect(low).toBeLessThanOrEqual(mean)
+    expect(high).toBeGreaterThanOrEqual(mean)
+  })
+
+  it('of shares is that of a bootstrap over edits, near the normal one for many', () => {
+    const values = Array.from({ length: 400 }, (_, i) => (i % 4 === 0 ? 0.5 : i % 2))
     const { mean, low, high } = estimate(values, options)!
-    const half = 1.96 * Math.sqrt((0.75 * 0.25) / 400)
-    expect(mean).toBe(0.75)
-    expect(low).toBeCloseTo(0.75 - half, 1.9)
-    expect(high).toBeCloseTo(0.75 + half, 1.9)
+    const sd = Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / 400 / 400)
+    expect(low).toBeCloseTo(mean - 1.96 * sd, 1.9)
+    expect(high).toBeCloseTo(mean + 1.96 * sd, 1.9)
   })
 
-  it('is the same for the same seed, and another for another purpose', () => {
+  it('is the same for the same values, wherever they stand', () => {
     const values = Array.from({ length: 50 }, (_, i) => i / 50)
-    expect(estimate(values, options)).toEqual(estimate(values, options))
-    expect(estimate(values, { ...options, purpose: 'other' })!.low).not.toBe(estimate(values, options)!.low)
+    expect(estimate(values, options)).toEqual(estimate([...values], options))
+    expect(estimate(values, { ...options, seed: 1 })!.low).not.toBe(estimate(values, options)!.low)
   })
 })
 
@@ -54,6 +73,7 @@ function row(change: Partial<AnswerRow>): AnswerRow {
     after: '',
     exactBefore: false,
     exactAfter: true,
+    longerAfter: false,
     shareBefore: 0,
     shareAfter: 1,
     betterNllBefore: null,
@@ -71,6 +91,7 @@ function editRow(change: Partial<EditRow>): EditRow {
     subject: '',
     target: '',
     editMs: 10,
+    together: 1,
     flops: 5,
     peakBytes: 100,
     editBytes: 4,
@@ -153,15 +174,47 @@ describe('the summary of answers', () => {
   })
 })
 
+test('a number has one interval, for the property and for its only kind', () => {
+  const rows = [0, 1, 2].map((i) =>
+    row({ property: 'locality', kind: 'unrelated', caseId: String(i), exactAfter: i > 0 })
+  )
+  const more = rows.map((r) => ({ ...r, exactAfter: true }))
+  const { properties, kinds } = summariseAnswers([...rows, ...more], [], summary)
+  expect(kinds[0]!.edited).toEqual(properties.locality!.edited)
+})
+
+test('kinds are told apart, and each counts its questions and the answers that go on', () => {
+  const rows = [
+    row({ property: 'locality', kind: 'neighbourhood', exactAfter: false }),
+    row({ property: 'locality', kind: 'unrelated', longerAfter: true }),
+    row({ property: 'locality', kind: 'unrelated' })
+  ]
+  const { kinds, properties } = summariseAnswers(rows, [], summary)
+  expect(kinds.map((k) => [k.kind, k.edited.mean, k.probes, k.right, k.longer])).toEqual([
+    ['neighbourhood', 0, 1, 0, 0],
+    ['unrelated', 1, 2, 2, 1]
+  ])
+  expect(properties.locality).toMatchObject({ probes: 3, right: 2, longer: 1 })
+})
+
+test('the share of matching tokens is graded, which the book’s numbers are', () => {
+  const grade = (exact: boolean, share: number) =>
+    summariseAnswers([row({ exactAfter: exact, shareAfter: share })], [], summary).properties.accuracy!.grade
+  expect([grade(false, 0.8), grade(true, 0.1)]).toEqual(['high', 'low'])
+})
+
 test('failed edits do not count into efficiency', () => {
-  const failed = editRow({ editMs: null, flops: null, peakBytes: null, editBytes: null, error: 'x' })
-  const e = summariseEfficiency([editRow({ editMs: 10 }), editRow({ editMs: 30, peakBytes: 300 }), failed], 7, true)
-  expect(e).toEqual({
+  const unknown = { editMs: null, together: null, flops: null, peakBytes: null, editBytes: null }
+  const setup = { ms: 7, parts: [{ what: 'second moment', how: 'cached' as const }] }
+  const edits = [editRow({ editMs: 10, together: 4 }), editRow({ editMs: 30, together: 2, peakBytes: 300 })]
+  expect(summariseEfficiency([...edits, editRow({ ...unknown, error: 'x' })], setup, true)).toEqual({
     msPerEdit: { mean: 20, median: 20 },
-    setupMs: 7,
+    together: 3,
+    setup,
     flopsPerEdit: 5,
     peakBytes: 300,
     bytesPerEdit: 4,
     supportsBatch: true
   })
+  expect(summariseEfficiency([editRow({ ...unknown })], setup, false)).toEqual({ setup, supportsBatch: false })
 })

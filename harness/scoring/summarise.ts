@@ -6,10 +6,11 @@ import type {
   KindSummary,
   ProbabilitySummary,
   PropertySummary,
-  SettingSummary
+  SettingSummary,
+  Setup
 } from '../results/types'
-import { estimate, mean, median } from './bootstrap'
 import { type Grading, gradeOf } from './grade'
+import { estimate, mean, median } from './intervals'
 
 export const PROPERTIES: readonly Property[] = ['accuracy', 'generality', 'portability', 'locality']
 
@@ -27,24 +28,28 @@ export function summariseAnswers(
   edits: readonly EditRow[],
   options: SummaryOptions
 ): Numbers {
-  const shares = (rows: readonly AnswerRow[], purpose: string) => ({
-    edited: macro(rows, (r) => Number(r.exactAfter), `${purpose}/edited`)!,
-    base: macro(rows, (r) => Number(r.exactBefore), `${purpose}/base`)!,
-    tokenShare: macro(rows, (r) => r.shareAfter, `${purpose}/share`)!,
-    baseTokenShare: macro(rows, (r) => r.shareBefore, `${purpose}/base share`)!
+  const { seed, resamples } = options
+  const shares = (rows: readonly AnswerRow[]) => ({
+    edited: macro(rows, (r) => Number(r.exactAfter))!,
+    base: macro(rows, (r) => Number(r.exactBefore))!,
+    tokenShare: macro(rows, (r) => r.shareAfter)!,
+    baseTokenShare: macro(rows, (r) => r.shareBefore)!,
+    right: rows.filter((r) => r.exactAfter).length,
+    longer: rows.filter((r) => r.longerAfter).length,
+    probes: rows.length
   })
-  const macro = (rows: readonly AnswerRow[], value: (row: AnswerRow) => number, purpose: string) =>
-    estimate(perCase(rows, value), { seed: options.seed, resamples: options.resamples, purpose })
+  const macro: Macro = (rows, value, bounds) =>
+    estimate(perCase(rows, value), { seed, resamples, ...(bounds === undefined ? {} : { bounds }) })
   const properties: Partial<Record<Property, PropertySummary>> = {}
   const kinds: KindSummary[] = []
   for (const property of PROPERTIES) {
     const rows = answers.filter((r) => r.property === property)
     if (rows.length === 0) continue
-    const summary = shares(rows, property)
-    properties[property] = { ...summary, grade: gradeOf(property, summary.edited.mean, options.grading) }
+    const summary = shares(rows)
+    properties[property] = { ...summary, grade: gradeOf(property, summary.tokenShare.mean, options.grading) }
     for (const kind of new Set(rows.map((r) => r.kind))) {
       const ofKind = rows.filter((r) => r.kind === kind)
-      kinds.push({ property, kind, probes: ofKind.length, ...shares(ofKind, `${property}/${kind}`) })
+      kinds.push({ property, kind, ...shares(ofKind) })
     }
   }
   const probability = {
@@ -62,7 +67,11 @@ export function summariseAnswers(
   }
 }
 
-type Macro = (rows: readonly AnswerRow[], value: (row: AnswerRow) => number, purpose: string) => Estimate | undefined
+type Macro = (
+  rows: readonly AnswerRow[],
+  value: (row: AnswerRow) => number,
+  bounds?: readonly [number, number]
+) => Estimate | undefined
 
 /** CounterFact's comparison of two continuations by their mean token likelihood (Meng et al. 2022, section 3.4). */
 function probabilities(
@@ -71,16 +80,16 @@ function probabilities(
   macro: Macro
 ): ProbabilitySummary | undefined {
   const compared = answers.filter((r) => r.betterNllAfter !== null)
-  const pair = (property: Property, label: string) => {
+  const pair = (property: Property) => {
     const rows = compared.filter((r) => r.property === property)
     return {
-      success: macro(rows, (r) => Number(nllOf(r)[0]! < nllOf(r)[1]!), `${label}/success`),
-      magnitude: macro(rows, (r) => Math.exp(-nllOf(r)[0]!) - Math.exp(-nllOf(r)[1]!), `${label}/magnitude`)
+      success: macro(rows, (r) => Number(nllOf(r)[0]! < nllOf(r)[1]!)),
+      magnitude: macro(rows, (r) => Math.exp(-nllOf(r)[0]!) - Math.exp(-nllOf(r)[1]!), [-1, 1])
     }
   }
-  const efficacy = pair('accuracy', 'E')
-  const paraphrase = pair('generality', 'P')
-  const neighbourhood = pair('locality', 'N')
+  const efficacy = pair('accuracy')
+  const paraphrase = pair('generality')
+  const neighbourhood = pair('locality')
   if (efficacy.success === undefined || efficacy.magnitude === undefined) return undefined
   const three = [efficacy.success, paraphrase.success, neighbourhood.success]
   return {
@@ -108,19 +117,32 @@ function perCase(rows: readonly AnswerRow[], value: (row: AnswerRow) => number):
 /** What the edits cost; failed ones are left out. */
 export function summariseEfficiency(
   edits: readonly EditRow[],
-  setupMs: number,
+  setup: Setup,
   supportsBatch: boolean
 ): EfficiencySummary {
   const of = (pick: (row: EditRow) => number | null) => edits.map(pick).filter((x) => x !== null)
+  const known = <T>(values: readonly number[], how: (values: readonly number[]) => T) =>
+    values.length === 0 ? undefined : how(values)
   const ms = of((e) => e.editMs)
-  const flops = of((e) => e.flops)
-  const bytes = of((e) => e.editBytes)
   return {
-    msPerEdit: { mean: ms.length === 0 ? 0 : mean(ms), median: ms.length === 0 ? 0 : median(ms) },
-    setupMs,
-    flopsPerEdit: flops.length === 0 ? undefined : mean(flops),
-    peakBytes: Math.max(0, ...of((e) => e.peakBytes)),
-    bytesPerEdit: bytes.length === 0 ? 0 : mean(bytes),
+    msPerEdit: known(ms, (values) => ({ mean: mean(values), median: median(values) })),
+    together: known(
+      of((e) => e.together),
+      median
+    ),
+    setup,
+    flopsPerEdit: known(
+      of((e) => e.flops),
+      mean
+    ),
+    peakBytes: known(
+      of((e) => e.peakBytes),
+      (values) => values.reduce((a, b) => Math.max(a, b), 0)
+    ),
+    bytesPerEdit: known(
+      of((e) => e.editBytes),
+      mean
+    ),
     supportsBatch
   }
 }

@@ -1,0 +1,64 @@
+import { randomStream } from '../random'
+import type { Estimate } from '../results/types'
+
+export interface IntervalOptions {
+  readonly seed: number
+  readonly resamples: number
+  /** Least and largest value a case can have; shares when missing. */
+  readonly bounds?: readonly [number, number]
+}
+
+/** 97.5 % quantile of the normal distribution. */
+const Z = 1.959963984540054
+
+/**
+ * Mean over cases with its 95 % interval. Where every case is right or wrong, or all agree, that of Wilson (1927), which is no point even then;
+ * otherwise the percentile bootstrap over cases (Efron 1979). The same values always have the same interval.
+ * Undefined when there is nothing to average: not measured is not zero.
+ */
+export function estimate(
+  values: readonly number[],
+  { seed, resamples, bounds: [least, most] = [0, 1] }: IntervalOptions
+): Estimate | undefined {
+  const n = values.length
+  if (n === 0) return undefined
+  const average = mean(values)
+  const unlike = values.some((v) => v !== values[0])
+  const between = unlike && values.some((v) => v !== least && v !== most)
+  const [low, high] = between ? bootstrap(values, seed, resamples) : wilson(average, n, least, most)
+  return { mean: average, low, high, cases: n }
+}
+
+/** The score interval of a share of n cases, for values between two bounds: a spread of at most theirs. */
+function wilson(average: number, n: number, least: number, most: number): [number, number] {
+  const width = most - least
+  const p = (average - least) / width
+  const centre = (p + Z ** 2 / (2 * n)) / (1 + Z ** 2 / n)
+  const half = (Z / (1 + Z ** 2 / n)) * Math.sqrt((p * (1 - p)) / n + Z ** 2 / (4 * n ** 2))
+  const at = (share: number) => least + width * Math.min(1, Math.max(0, share))
+  // Rounding must not leave the mean outside.
+  return [Math.min(average, at(centre - half)), Math.max(average, at(centre + half))]
+}
+
+/** Resamples depend on the number of cases alone, so that one number has one interval wherever it stands. */
+function bootstrap(values: readonly number[], seed: number, resamples: number): [number, number] {
+  const n = values.length
+  const random = randomStream(seed, 'bootstrap', n)
+  const means = new Float64Array(resamples)
+  for (let r = 0; r < resamples; r++) {
+    let sum = 0
+    for (let i = 0; i < n; i++) sum += values[random.integer(n)]!
+    means[r] = sum / n
+  }
+  means.sort()
+  const quantile = (q: number) => means[Math.min(resamples - 1, Math.floor(q * resamples))]!
+  return [quantile(0.025), quantile(0.975)]
+}
+
+export const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
