@@ -1,3 +1,4 @@
+import { parseArgs } from 'node:util'
 import * as tf from '@tensorflow/tfjs'
 import {
   attention,
@@ -9,7 +10,8 @@ import {
   mergeHeads,
   rotary,
   splitHeads,
-  useBackend
+  useBackend,
+  valuesOf
 } from '../harness/tensor'
 import type { OrtBackend } from '../harness/tensor/onnxruntime/backend'
 import { sgemmRate } from '../harness/tensor/sgemm'
@@ -17,7 +19,7 @@ import { sgemmRate } from '../harness/tensor/sgemm'
 /*
  * Forward and backward through a GPT-J-shaped stack of the embedded model's size, as training does it (all weights) and as
  * ROME and FT do it (a few small rows). What counts is the rate of matrix FLOPs next to what a bare product reaches here, in the
- * same minute: `node -r esbuild-register benchmarks/engine.ts [threads]`
+ * same minute: `npm run bench:engine -- [--threads N]`
  */
 
 const LAYERS = 6
@@ -110,9 +112,13 @@ function profile(backend: OrtBackend): () => void {
 }
 
 async function main(): Promise<void> {
-  const threads = process.argv[2] === undefined ? undefined : Number(process.argv[2])
+  const { values } = parseArgs({ options: { threads: { type: 'string' } } })
+  const threads = values.threads === undefined ? undefined : Number(values.threads)
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
+    throw new Error(`--threads must be a whole number from 1, found ${values.threads}`)
   const choice = await useBackend('onnxruntime', threads === undefined ? {} : { threads })
   console.log(choice.tried.map((t) => t.reason).join('; '))
+  // As `bench doctor` measures it.
   const rate = sgemmRate(tf.backend() as OrtBackend)
   console.log(`sgemm ${rate.toFixed(0)} GFLOP/s`)
   const report = process.env.PROFILE === undefined ? () => {} : profile(tf.backend() as OrtBackend)
@@ -123,7 +129,7 @@ async function main(): Promise<void> {
     const labels = tf.randomUniformInt([batch * seq], 0, VOCAB) as tf.Tensor1D
     const delta = tf.zeros([batch, seq, DIM])
     const passes: Record<string, () => void> = {
-      forward: () => tf.tidy(() => loss(weights, ids, labels, batch, seq).dataSync()),
+      forward: () => valuesOf(() => loss(weights, ids, labels, batch, seq)),
       'all weights': () =>
         tf.tidy(() => {
           const f = (...xs: tf.Tensor[]) =>
@@ -131,12 +137,7 @@ async function main(): Promise<void> {
           const { grads } = tf.valueAndGrads(f)(names.map((n) => weights[n]!))
           grads[0]!.dataSync()
         }),
-      'one activation': () =>
-        tf.tidy(() =>
-          tf
-            .grad((d) => loss(weights, ids, labels, batch, seq, d))(delta)
-            .dataSync()
-        )
+      'one activation': () => valuesOf(() => tf.grad((d) => loss(weights, ids, labels, batch, seq, d))(delta))
     }
     for (const [name, pass] of Object.entries(passes)) {
       const { flops } = countMatmulFlops(pass)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { encodePrompt, type LanguageModel, openModel, padBatch } from '../harness/model'
 import { randomStream } from '../harness/random'
-import { useBackend } from '../harness/tensor'
+import { useBackend, valuesOf } from '../harness/tensor'
 import { Cholesky, norm } from '../harness/tensor/linalg'
 import { secondMoment } from './second-moment'
 import type { EditContext } from './types'
@@ -54,19 +54,92 @@ it('is the mean of the keys’ outer products over all tokens', () => {
   expect(norm(got.map((x, i) => x - wanted[i]!)) / norm(wanted)).toBeLessThan(1e-2)
 })
 
-it('comes from the cache the next time, and is made anew for another corpus', () => {
+it('comes from the cache the next time, and says so; it is made anew for another corpus', () => {
   const files = () => readdirSync(join(cacheDir, 'second-moments'))
-  secondMoment(model, site, everything, context('a'))
+  const how = (id: string, logs: string[] = []) => {
+    const said: string[] = []
+    secondMoment(model, site, everything, {
+      ...context(id, logs),
+      onSetup: (what, h) => void said.push(`${what} ${h}`)
+    })
+    return said
+  }
+  how('a')
+  expect(how('a')).toEqual(['second moment of layers.1.mlp.proj cached'])
   expect(files()).toHaveLength(1)
   const logs: string[] = []
-  secondMoment(model, site, everything, context('b', logs))
+  expect(how('b', logs)).toEqual(['second moment of layers.1.mlp.proj computed'])
   expect(files()).toHaveLength(2)
   expect(logs).toEqual([expect.stringContaining('second moment of layers.1.mlp.proj over')])
+})
+
+it('is another one on another backend: whoever fills the cache decides no answers', async () => {
+  const files = () => readdirSync(join(cacheDir, 'second-moments')).length
+  const before = files()
+  await useBackend('cpu')
+  const other = await openModel(join(__dirname, '../harness/model/golden/gptj'))
+  try {
+    secondMoment(other, site, { tokens: 200, ridge: 1e-3 }, context('a'))
+    const afterCpu = files()
+    await useBackend('onnxruntime', { threads: 1 })
+    secondMoment(model, site, { tokens: 200, ridge: 1e-3 }, context('a'))
+    expect([afterCpu - before, files() - before]).toEqual([1, 2])
+  } finally {
+    await useBackend('cpu')
+    other.dispose()
+    await useBackend('onnxruntime', { threads: 1 })
+  }
+})
+
+it('has its ridge on the diagonal, a share of its mean', () => {
+  const n = model.config.ffDim
+  const solve = (ridge: number) => {
+    const factor = secondMoment(model, site, { tokens: 1e9, ridge }, context('ridge'))
+    return (b: Float64Array) => factor.solve(b)
+  }
+  const [plain, ridged] = [solve(0), solve(0.5)]
+  const b = Float64Array.from({ length: n }, (_, i) => Math.cos(i))
+  const x = ridged(b)
+  // (C + r·I)x = b, so C⁻¹(b - r·x) = x; and r is half the mean of C's diagonal, Σ 1/C⁻¹… found from the solution itself.
+  const r = rOf(plain, b, x)
+  expect(r).toBeGreaterThan(0)
+  expect(norm(plain(b.map((v, i) => v - r * x[i]!)).map((v, i) => v - x[i]!)) / norm(x)).toBeLessThan(1e-3)
+  const diagonal = meanSquare()
+  expect(r / (0.5 * diagonal)).toBeCloseTo(1, 2)
+})
+
+/** The r for which C⁻¹(b - r·x) is nearest to x. */
+function rOf(solve: (b: Float64Array) => Float64Array, b: Float64Array, x: Float64Array): number {
+  const [p, q] = [solve(b), solve(x)]
+  const d = p.map((v, i) => v - x[i]!)
+  return d.reduce((sum, v, i) => sum + v * q[i]!, 0) / q.reduce((sum, v) => sum + v * v, 0)
+}
+
+/** Mean of the keys' squares over tokens and dimensions. */
+function meanSquare(): number {
+  let [sum, count] = [0, 0]
+  for (const text of documents) {
+    const ids = encodePrompt(model.tokenizer, text)
+    const { captured, hidden } = model.forward(padBatch([ids]), { to: 2, capture: [`${site}:in`] })
+    for (const value of captured[`${site}:in`]!.dataSync()) {
+      sum += value * value
+      count++
+    }
+    tf.dispose([...Object.values(captured), hidden])
+  }
+  return sum / count
+}
+
+it('of a wide key is read from its tensor without walking through it', () => {
+  expect(valuesOf(() => tf.ones([6200, 6200]))).toHaveLength(6200 ** 2)
 })
 
 it('says what to do when there is no corpus, or too little of it', () => {
   const { corpus: _, ...none } = context('a')
   expect(() => secondMoment(model, site, everything, none)).toThrow(/needs a text corpus/)
+  expect(() => secondMoment(model, site, everything, none)).toThrow(
+    expect.objectContaining({ hint: expect.stringMatching(/mom2_adjustment: false[\s\S]*halves locality/) })
+  )
   const little = { ...none, corpus: { id: 'little', documents: () => ['one two'] } }
   expect(() => secondMoment(model, site, everything, little)).toThrow(/fewer than the \d+ dimensions of a key/)
 })

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../model/registry'
@@ -107,6 +107,12 @@ describe('bench run', () => {
     const { before, after } = JSON.parse(stdout)
     expect(before).toContain(requests[0].previousTarget)
     expect(after).not.toBe(before)
+
+    // Never to another model's weights.
+    const other = join(packageRoot(), 'harness', 'model', 'golden', 'gptj')
+    const refused = await bench('ask', other, 'The', '--edit', edit)
+    expect(refused).toMatchObject({ code: 2, stdout: '' })
+    expect(refused.stderr).toMatch(/this edit was made for gptj-mini with other weights/)
   })
 
   it('killed in the middle and resumed, ends with the very bytes of an undisturbed run', async () => {
@@ -117,12 +123,19 @@ describe('bench run', () => {
     killed.kill('SIGKILL')
     await ended(killed)
     expect(existsSync(join(runFolder(join(dir, 'parts')), 'answers.arrow'))).toBe(false)
+    const stored = readdirSync(join(runFolder(join(dir, 'parts')), 'shards')).filter((f) => /^\d+$/.test(f))
     const { code, stderr } = await bench('run', file, '--out', 'parts', '--resume')
     expect({ code, stderr }).toMatchObject({ code: 0 })
     const answers = (out: string) => readFileSync(join(runFolder(join(dir, out)), 'answers.arrow'))
     expect(answers('parts').equals(answers('whole'))).toBe(true)
     const log = readFileSync(join(runFolder(join(dir, 'parts')), 'log.jsonl'), 'utf8')
     expect(log).toContain('"resumed"')
+    // What was stored is not computed again.
+    const after = log.slice(log.indexOf('"resumed"')).trim().split('\n').slice(1)
+    const entries = after.map((line) => JSON.parse(line) as { message: string; index?: number })
+    const computed = entries.flatMap((l) => (l.message === 'shard' ? [l.index!] : []))
+    expect(computed.length).toBeGreaterThan(0)
+    expect(computed.filter((i) => stored.map(Number).includes(i))).toEqual([])
 
     // A complete run is found again, left as it is, and shown again.
     const again = await bench('run', file, '--out', 'parts', '--resume', '--json')
@@ -146,6 +159,55 @@ describe('bench run', () => {
     expect(stderr).not.toContain('at ')
   })
 
+  it('counts an edit that becomes no number as a failed case: exit code 1, the others scored', async () => {
+    const text = SMALL.replace(
+      / {2}- name: rome\n.*\n/,
+      '  - name: ft-l\n    hyperparameters: { num_steps: 3, lr: 1.0e+38, norm_constraint: false }\n  - name: ft-l\n    label: fine\n    hyperparameters: { num_steps: 3 }\n'
+    )
+    const { code, stdout, stderr } = await bench('run', config(text), '--limit', '3', '--out', 'runs', '--json')
+    const { results } = JSON.parse(stdout)
+    expect({ code, failed: results.map((r: { failed: number }) => r.failed) }).toEqual({ code: 1, failed: [3, 0] })
+    expect(results[0].accuracy).toBeNull()
+    expect(stderr).toContain('3 of 6 edits failed')
+    const page = readFileSync(join(dir, 'runs', 'report', 'runs', `${JSON.parse(stdout).run}.html`), 'utf8')
+    expect(page).toMatch(/the loss is NaN at step \d|numbers that are not finite/)
+  })
+
+  it('tells two models apart whose folders have one name, and names no path of the machine', async () => {
+    const golden = join(packageRoot(), 'harness', 'model', 'golden')
+    for (const [at, model] of [
+      ['a', 'gptj'],
+      ['b', 'gptj-tied']
+    ] as const)
+      cpSync(join(golden, model), join(dir, at, 'm'), { recursive: true })
+    const data = [
+      {
+        subject: 'Zor',
+        src: 'Zor is in',
+        alt: 'Bo',
+        answers: ['Ka'],
+        rephrase: 'Zor lies in',
+        loc: 'Mek is in',
+        loc_ans: 'x'
+      }
+    ]
+    writeFileSync(join(dir, 'data.json'), JSON.stringify(data))
+    const text = SMALL.replace('context_', 'mom2_adjustment: false, context_').replace(
+      'name: zsre',
+      'name: zsre\n    source: data.json'
+    )
+    const models = ['--model', join(dir, 'a', 'm'), join(dir, 'b', 'm')]
+    const { code, stdout, stderr } = await bench('run', config(text), '--out', 'runs', '--json', ...models)
+    expect({ code, stderr }).toMatchObject({ code: 0 })
+    const { results, run } = JSON.parse(stdout)
+    expect(results.map((r: { model: string; setting: string }) => [r.model, r.setting])).toEqual([
+      ['a/m', 'rome--a_m--zsre'],
+      ['b/m', 'rome--b_m--zsre']
+    ])
+    for (const page of ['index.html', 'results.csv', join('runs', `${run}.html`), join('runs', `${run}.answers.csv`)])
+      expect(readFileSync(join(dir, 'runs', 'report', page), 'utf8')).not.toContain(dir)
+  })
+
   it('names skipped records and finishes the others', async () => {
     const good = JSON.parse(
       readFileSync(join(packageRoot(), 'datasets', 'zsre', 'sample', 'zsre.json'), 'utf8')
@@ -154,7 +216,7 @@ describe('bench run', () => {
     const text = SMALL.replace('name: zsre', 'name: zsre\n    source: data.json\n    on_bad_record: skip')
     const { code, stdout } = await bench('run', config(text), '--out', 'runs')
     expect(code).toBe(0)
-    expect(stdout).toMatch(/skipped a malformed record of zsre: .*data\.json:\d+ \(record 2\)/)
+    expect(stdout).toMatch(/skipped 1 record of zsre \(malformed\):\n {2}data\.json:\d+ \(record 2\)/)
   })
 })
 
@@ -205,7 +267,12 @@ describe('mistakes end in one message, exit code 2, and nothing written', () => 
     [
       'a block the model has not',
       () => ['run', config(SMALL.replace('{ ', '{ layer: 9, '))],
-      /layer: there is no block 9 in gptj-mini/
+      /my\.yaml:4: layer: there is no block 9: the model's are 0 to 5/
+    ],
+    [
+      'the same, found by check',
+      () => ['check', config(SMALL.replace('{ ', '{ layer: 9, '))],
+      /my\.yaml:4: layer: there is no block 9/
     ],
     ['a report of nothing', () => ['report', '--out', 'nowhere'], /nowhere: no complete run here/],
     ['an edit that is not there', () => ['ask', 'gptj-mini', 'Hi', '--edit', 'nowhere'], /nowhere: no edit here/]
@@ -250,6 +317,23 @@ describe('other commands', () => {
     expect(report.backends.map((b: { name: string }) => b.name).sort()).toEqual(['cpu', 'onnxruntime', 'tensorflow'])
     expect(report.backends.every((b: { reason: string }) => b.reason.length > 0)).toBe(true)
   })
+})
+
+test('text of data is harmless on a terminal', async () => {
+  const commands = '\u001b[2J\u009b31m'
+  const good = { subject: 'Zor', src: 'Zor is in', alt: 'Bo', answers: ['Ka'] }
+  writeFileSync(join(dir, 'data.json'), JSON.stringify([good, { ...good, subject: `Nobody${commands}` }]))
+  const file = config(SMALL.replace('name: zsre', 'name: zsre\n    source: data.json\n    on_bad_record: skip'))
+  const { stdout } = await bench('check', file)
+  expect(stdout).toContain('Nobody\\u001b[2J\\u009b31m')
+  const strict = await bench(
+    'check',
+    config(SMALL.replace('name: zsre', 'name: zsre\n    source: data.json')),
+    '--json'
+  )
+  for (const command of ['\u001b', '\u009b'])
+    expect([stdout, strict.stdout, strict.stderr].join()).not.toContain(command)
+  expect(strict.stderr).toContain('\\u001b[2J')
 })
 
 test('gptj-mini knows its world: 98 % in trained phrasings, 95 % in held-out ones', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { applyOverrides } from '../cli/overrides'
 import { loadConfig } from '../config/load'
 import { UserError } from '../errors'
+import { fileName, fileNames, shortNames } from './names'
 import { planRun } from './plan'
 
 let dir: string
@@ -58,22 +59,49 @@ it('fills hyper-parameters from the defaults, the model and the config, in this 
 })
 
 it('has the same hash for the same work, whatever the machine, and another for other work', async () => {
-  const [one, again, workers, seed, limit] = await Promise.all([
-    plan(),
-    plan(),
-    plan(CONFIG, { workers: 1 }),
-    plan(CONFIG, { seed: 1 }),
-    plan(CONFIG, { limit: 5 })
+  const hash = async (text = CONFIG, flags = {}) => (await plan(text, flags)).hash
+  const one = await hash()
+  expect(await Promise.all([hash(), hash(CONFIG, { workers: 1 }), hash(`${CONFIG}store_edits: 0\n`)])).toEqual([
+    one,
+    one,
+    one
   ])
-  expect(again!.hash).toBe(one!.hash)
-  expect(workers!.hash).toBe(one!.hash)
-  expect(new Set([one!.hash, seed!.hash, limit!.hash]).size).toBe(3)
+  const others = await Promise.all([
+    hash(CONFIG, { seed: 1 }),
+    hash(CONFIG, { limit: 5 }),
+    hash(CONFIG.replace('key: original', 'key: prompt')),
+    hash(CONFIG.replace('key: original', 'key: original\n      v_lr: 0.25')),
+    hash(CONFIG.replace('name: zsre', 'name: zsre\n    options: { strict_book_portability: true }')),
+    hash(`${CONFIG}scoring: { locality_tokens: 4 }\n`)
+  ])
+  expect(new Set([one, ...others]).size).toBe(others.length + 1)
+})
+
+it('asks the methods whether their hyper-parameters fit each model, before anything is read', async () => {
+  expect(await complaint(CONFIG.replace('key: original', 'layer: 6'))).toMatch(
+    /^my\.yaml:7: layer: there is no block 6: the model's are 0 to 5/
+  )
+  const { estimateRun } = await import('./estimate')
+  const { flops, seconds } = await estimateRun(await plan(CONFIG.replace('key: original', 'layer: 5')))
+  expect(Math.min(flops, seconds)).toBeGreaterThan(0)
 })
 
 it('takes one dataset twice under two labels', async () => {
   const text = CONFIG.replace('  - name: zsre', '  - name: counterfact\n    label: train\n    split: train')
   const { settings } = await plan(text)
   expect(settings.map((s) => s.id)).toContain('rome--gptj-mini--train')
+})
+
+describe('names in results', () => {
+  it('are the shortest tails of folders that tell them apart, and ids of the hub as they are', () => {
+    const folders = new Set(['/home/x/a/m', '/home/x/b/m', '/home/x/c'])
+    const names = shortNames([...folders, 'EleutherAI/gpt-j-6b'], (m) => folders.has(m))
+    expect([...names.values()]).toEqual(['a/m', 'b/m', 'c', 'EleutherAI/gpt-j-6b'])
+    expect([...fileNames(['a/m', 'b/m', 'EleutherAI/gpt-j-6b']).values()]).toEqual(['a_m', 'b_m', 'gpt-j-6b'])
+  })
+  it('lead out of no folder', () => {
+    expect(['../..', '.hidden', 'a/../b', 'é|x'].map(fileName)).toEqual(['__..', '_hidden', 'a_.._b', '_x'])
+  })
 })
 
 describe('flags', () => {

@@ -148,7 +148,10 @@ async function runShard(plan: Plan, shard: PlannedShard, pool: WorkerPool, folde
 }
 
 /** Edits are values: the base weights must be the same bytes after the run. */
-async function checkWeights(pool: WorkerPool, opened: ReadonlyMap<string, OpenedModel>): Promise<void> {
+export async function checkWeights(
+  pool: Pick<WorkerPool, 'run'>,
+  opened: ReadonlyMap<string, OpenedModel>
+): Promise<void> {
   for (const [model, { weightsHash }] of opened) {
     const after = await pool.run({ type: 'weights-hash', model })
     if (after.weightsHash !== weightsHash) throw new Error(`the weights of ${model} changed during the run`)

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import type { DensePart } from '../../harness/edit/types'
 import { encodePrompt, encodeTarget, type LanguageModel, openModel, scoreTargets } from '../../harness/model'
-import { useBackend } from '../../harness/tensor'
+import { matmulFlops, useBackend } from '../../harness/tensor'
 import { dot, norm } from '../../harness/tensor/linalg'
 import { ftL } from '.'
 import expected from './golden/expected.json'
@@ -98,4 +98,20 @@ test('an edit leaves no tensor behind, and the weights as they were', async () =
   await edit()
   expect(memory()).toEqual(before)
   expect(model.weightsHash()).toBe(hash)
+})
+
+test('the FLOPs of an edit are those that were spent, known on every backend', async () => {
+  const before = matmulFlops()
+  const [edit] = await ftL.edit(model, [[request(expected.cases[0]!)]], parse(expected.cases[0]!), context)
+  expect(edit!.diagnostics.flops! / (matmulFlops() - before)).toBeCloseTo(1, 6)
+  await useBackend('cpu')
+  const other = await openModel(join(__dirname, '../../harness/model/golden/gptj'))
+  try {
+    const h = { ...parse(expected.cases[0]!), num_steps: edit!.diagnostics.lossCurve!.length }
+    const [same] = await ftL.edit(other, [[request(expected.cases[0]!)]], h, context)
+    expect(same!.diagnostics.flops).toBe(edit!.diagnostics.flops)
+  } finally {
+    other.dispose()
+    await useBackend('onnxruntime', { threads: 1 })
+  }
 })

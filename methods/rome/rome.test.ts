@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
-import { type LanguageModel, openModel, readSafetensorsHeader, readTensor } from '../../harness/model'
-import { useBackend } from '../../harness/tensor'
+import { encodeTarget, type LanguageModel, openModel, readSafetensorsHeader, readTensor } from '../../harness/model'
+import { matmulFlops, useBackend } from '../../harness/tensor'
 import { Cholesky, dot, norm } from '../../harness/tensor/linalg'
 import { rome } from '.'
 import expected from './golden/expected.json'
 import { type RomeHyperparameters, romeHyperparameters } from './hyperparameters'
 import { editFacts } from './rome'
 import { rowsOf } from './rows'
+import { contextTemplates } from './templates'
 
 /** Compared with the official code of ROME and r-ROME on the same checkpoint, texts and second moment (golden/make.py). */
 
@@ -128,4 +129,74 @@ test('without a corpus the second moment is refused with the ways out', async ()
   const h = romeHyperparameters.parse({ layer: 1 })
   const prepared = rome.prepare!(model, h, { seed: 0, cacheDir: '', log: () => {} })
   await expect(prepared).rejects.toMatchObject({ hint: expect.stringContaining('mom2_adjustment: false') })
+})
+
+describe('rows', () => {
+  it('count what the tokenizer puts before a prompt, and place the subject where the record says', () => {
+    const { tokenizer } = model
+    const bos = { ...tokenizer, prefix: [7] }
+    const request = { prompt: 'Ada and Ada is', subject: 'Ada', target: 'B' }
+    const subjects = (tk: typeof tokenizer, at?: number) =>
+      rowsOf(tk, ['{}', 'Then. {}'], at === undefined ? request : { ...request, subjectAt: at }, 0).map(
+        (r) => r.subject
+      )
+    const [plain, prefixed, first] = [subjects(tokenizer), subjects(bos), subjects(tokenizer, 0)]
+    expect(prefixed).toEqual(plain.map((place) => place + 1))
+    for (const row of rowsOf(bos, ['{}'], request, 0)) expect(row.ids[0]).toBe(7)
+    // The drift is read after the bare subject; both templates move the place by the same tokens.
+    expect(first[2]).toBe(plain[2])
+    expect(first[0]!).toBeLessThan(plain[0]!)
+    expect(plain[0]! - first[0]!).toBe(plain[1]! - first[1]!)
+  })
+})
+
+describe('context templates', () => {
+  it('are the bare prompt, then texts the model makes up, as many and as long as asked', () => {
+    const h = romeHyperparameters.parse({
+      layer: 1,
+      context_template_length_params: [
+        [3, 2],
+        [16, 1]
+      ]
+    })
+    const said: string[] = []
+    const templates = contextTemplates(model, h, { seed: 0, onSetup: (what, how) => void said.push(`${what} ${how}`) })
+    expect(templates).toHaveLength(4)
+    expect(templates[0]).toBe('{}')
+    for (const template of templates.slice(1)) expect(template).toMatch(/^[^{}]+\. \{\}$/s)
+    expect(new Set(templates).size).toBe(4)
+    const length = (t: string) => model.tokenizer.encode(t.slice(0, -4)).length
+    expect(length(templates[3]!)).toBeGreaterThan(length(templates[1]!))
+    expect(said).toEqual(['context templates computed'])
+  })
+
+  it('all have a say in the edit', () => {
+    const c = expected.cases[0]!
+    const [alone] = editFacts(model, [request(c)], hyperparameters(c), ['{}'], factor)
+    const [all] = editFacts(model, [request(c)], hyperparameters(c), expected.templates, factor)
+    const [a, b] = [alone!, all!].map((e) => (e.parts[0] as { v: Float32Array }).v)
+    expect(compare(a!, [...b!]).relativeError).toBeGreaterThan(1e-2)
+  })
+})
+
+describe('what an edit costs', () => {
+  it('are the matrix FLOPs that were spent, where nothing is padded', () => {
+    // Prompt and subject are one text and the target is one token: all rows have one length.
+    const fact = { prompt: 'The zebra', subject: 'The zebra', target: 'a' }
+    const h = romeHyperparameters.parse({ layer: 1, v_num_grad_steps: 4, stop_loss: 0 })
+    expect(encodeTarget(model.tokenizer, 'a')).toHaveLength(1)
+    const before = matmulFlops()
+    const [edit] = editFacts(model, [fact], h, ['{}'], undefined)
+    expect(edit!.diagnostics.flops! / (matmulFlops() - before)).toBeCloseTo(1, 6)
+  })
+
+  it('is its own, the same alone or in company', () => {
+    const some = expected.cases.filter((c) => c.key === 'mean' && c.layer === 1 && c.v_lr === 0.5)
+    const h = hyperparameters(some[0]!)
+    const together = editFacts(model, some.map(request), h, expected.templates, factor)
+    for (const [i, c] of some.entries()) {
+      const [alone] = editFacts(model, [request(c)], h, expected.templates, factor)
+      expect(together[i]!.diagnostics.flops).toBe(alone!.diagnostics.flops)
+    }
+  })
 })

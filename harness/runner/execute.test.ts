@@ -1,0 +1,116 @@
+import * as tf from '@tensorflow/tfjs'
+import type { EditCase } from '../../datasets/types'
+import { ftL } from '../../methods/ft'
+import type { EditContext, EditingMethod } from '../../methods/types'
+import type { Edit } from '../edit/types'
+import { UserError } from '../errors'
+import { type LanguageModel, openModel } from '../model'
+import { packageRoot } from '../model/registry'
+import { useBackend, watchTensorBytes } from '../tensor'
+import { editAll } from './execute'
+import { checkWeights } from './run'
+
+let model: LanguageModel
+beforeAll(async () => {
+  await useBackend('onnxruntime', { threads: 1 })
+  model = await openModel(`${packageRoot()}/harness/model/golden/gptj`)
+})
+afterAll(() => model.dispose())
+
+const caseOf = (id: string): EditCase => ({
+  id,
+  request: { prompt: `The ${id} is`, subject: id, target: 'x' },
+  probes: []
+})
+const context: EditContext = { seed: 0, cacheDir: '', log: () => {} }
+const edit = (value = 0): Edit => {
+  const { dim, ffDim } = model.config
+  const sizes = { out: dim, in: ffDim, u: new Float32Array(dim).fill(value), v: new Float32Array(ffDim) }
+  return {
+    method: 'test',
+    requests: [],
+    parts: [{ kind: 'low-rank', site: 'layers.1.mlp.proj', rank: 1, ...sizes }],
+    diagnostics: {}
+  }
+}
+const wait = (ms: number) => {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+}
+const method = (editOf: EditingMethod['edit']): EditingMethod => ({ ...ftL, edit: editOf }) as unknown as EditingMethod
+
+describe('the edits of a shard', () => {
+  it('that fail together are tried alone: one bad case costs itself, and each has its own time', async () => {
+    const calls: number[] = []
+    const sometimes = method(async (_, groups, __, { onEdit }) => {
+      calls.push(groups.length)
+      wait(20)
+      if (groups.some(([request]) => request!.subject === 'bad')) throw new UserError('no such subject')
+      onEdit?.(groups.map((_group, i) => i))
+      return groups.map(() => edit())
+    })
+    const outcomes = await editAll(sometimes, model, ['good', 'bad', 'fine'].map(caseOf), {} as never, context)
+    expect(calls).toEqual([3, 1, 1, 1])
+    expect(outcomes.map((o) => o.error)).toEqual([undefined, 'no such subject', undefined])
+    for (const i of [0, 2]) {
+      expect(outcomes[i]!.together).toBe(1)
+      // Neither the failed attempt nor the others.
+      expect(outcomes[i]!.editMs).toBeGreaterThanOrEqual(19)
+      expect(outcomes[i]!.editMs).toBeLessThan(39)
+    }
+  })
+
+  it('have the time and memory of those they were computed with', async () => {
+    const steps = method(async (_, groups, __, { onEdit }) => {
+      for (const done of [[0, 1], [2]]) {
+        const held = tf.zeros([done.length, 1000])
+        wait(10 * done.length)
+        held.dispose()
+        onEdit?.(done)
+      }
+      return groups.map(() => edit())
+    })
+    const outcomes = await editAll(steps, model, ['a', 'b', 'c'].map(caseOf), {} as never, context)
+    expect(outcomes.map((o) => [o.together, o.peakBytes])).toEqual([
+      [2, 8000],
+      [2, 8000],
+      [1, 4000]
+    ])
+    for (const { editMs } of outcomes) expect(Math.abs(editMs! - 10)).toBeLessThan(8)
+  })
+
+  it('that hold numbers that are none, or fit no site, fail by themselves', async () => {
+    const odd = method(async () => {
+      const misplaced = edit()
+      return [
+        edit(Number.NaN),
+        edit(),
+        { ...misplaced, parts: [{ ...misplaced.parts[0]!, site: 'layers.9.mlp.proj' }] }
+      ]
+    })
+    const outcomes = await editAll(odd, model, ['a', 'b', 'c'].map(caseOf), {} as never, context)
+    expect(outcomes.map((o) => o.error)).toEqual([
+      expect.stringContaining('not finite'),
+      undefined,
+      expect.stringContaining('a site this model does not have')
+    ])
+  })
+})
+
+it('measures the most that tensors held at a time, over what they held before', () => {
+  const kept = tf.zeros([50])
+  const peak = watchTensorBytes()
+  const [a, b] = [tf.zeros([100]), tf.zeros([200])]
+  tf.dispose([a, b])
+  tf.zeros([10]).dispose()
+  expect(peak()).toBe(1200)
+  kept.dispose()
+})
+
+it('finds weights that changed during a run', async () => {
+  const opened = new Map([['m', { hash: '', architecture: '', weightsHash: 'before', backend: '' }]])
+  const answering = (weightsHash: string) =>
+    ({ run: async () => ({ weightsHash }) }) as unknown as Parameters<typeof checkWeights>[0]
+  await expect(checkWeights(answering('before'), opened)).resolves.toBeUndefined()
+  await expect(checkWeights(answering('after'), opened)).rejects.toThrow('the weights of m changed during the run')
+})
