@@ -3,7 +3,7 @@ import type { Config } from 'jest'
 
 const config: Config = {
   testEnvironment: 'node',
-  roots: ['<rootDir>/harness', '<rootDir>/methods', '<rootDir>/datasets', '<rootDir>/reports'],
+  roots: ['harness', 'methods', 'datasets', 'reports', 'mutations'].map((dir) => `<rootDir>/${dir}`),
   testMatch: ['**/*.test.ts'],
   transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
   maxWorkers: 2,

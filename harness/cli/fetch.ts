@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress'
 import type { Argv, CommandModule } from 'yargs'
-import { bytes, print, printJson, printNote } from './format'
+import { bytes, harmless, print, printJson, printNote } from './format'
 
 const builder = (yargs: Argv) =>
   yargs
@@ -64,7 +64,7 @@ function bar(): View {
   let started = false
   return {
     update(path, done, total) {
-      const payload = { path, here: bytes(done), all: bytes(total) }
+      const payload = { path: harmless(path), here: bytes(done), all: bytes(total) }
       if (!started) view.start(total, done, payload)
       started = true
       view.update(done, payload)

@@ -11,7 +11,9 @@ HERE = pathlib.Path(__file__).parent
 TEXTS = ["The capital of France is Paris, and the zebra's stripes are black and white. 12345 times 67 is 827115?",
          "Model editing writes one fact into a language model without training it again; what else changes?",
          "  two  spaces,   three; caf\u00e9 cafe\u0301 na\u00efve \u0440\u0443\u0441\u0441\u043a\u0438\u0439 \u4eba\u5de5\u667a\u80fd\u548c\u8bed\u8a00 \u00bd \u2167"] * 4
-STRINGS = ["The zebra", " a", "a  b", "  ", "a ", "\n", "a\n\nb", "\t x", "it's we'll IT'S", "12 1234567", "x1y22", "\u0661\u0662\u0663 \u00bd\u00b2 \u2167x", "caf\u00e9",
+# What JavaScript and Rust see otherwise: white space, and digits of other scripts.
+ODD = ["\ufeff!", " \ufeff!", "a\ufeff!", "\u0085 !", "!\u0085", "a\u00bd", "\u06639", "x\u0663", "9\u00bd\u2167", "\u2167a"]
+STRINGS = [*ODD, "The zebra", " a", "a  b", "  ", "a ", "\n", "a\n\nb", "\t x", "it's we'll IT'S", "12 1234567", "x1y22", "\u0661\u0662\u0663 \u00bd\u00b2 \u2167x", "caf\u00e9",
            "cafe\u0301", "e\u0301\u0301", "\ufb01ne \uff21", "a\ufeffb \ufeff!", "a\u0085b \u0085!", "a\u00a0b", "\u3000x", "\u200d", "\U0001F600", "\u4eba\u5de5",
            "<s>", "a<s>b", "a <s> b", "</s></s>", "<X>", "a <X> b", "<L>", "a  <L>  b", "\u2581", "a\u2581b", " \u2581 ", "\x00", "\uffff",
            "don't stop. Now, go!", "A" * 40, "ab" * 30, "tab\tin", "mixed \t \n ws", "!!!???", "new\r\nline", "\u1e9e\u00df\u0130", "a<", "<0x41>", "$1"]
@@ -20,9 +22,10 @@ LLAMA3 = QWEN.replace(r"\p{N}|", r"\p{N}{1,3}|", 1)
 
 
 def byte_level():
+    """With merges across words, digits and white space, so that every split matters."""
     tk = Tokenizer(models.BPE())
-    tk.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tk.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=330, special_tokens=["<s>", "</s>"],
+    tk.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tk.train_from_iterator(TEXTS + ODD * 20, trainers.BpeTrainer(vocab_size=400, special_tokens=["<s>", "</s>"],
                            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
     return json.loads(tk.to_str())["model"]
 
@@ -55,8 +58,8 @@ def main():
         **{f"split {b}{' inverted' if i else ''}": ("bytes", None, split(Regex(r"\s+|\p{N}"), b, i), decoders.ByteLevel(), {})
            for b in ["removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"] for i in [False, True]},
         "split at a text": ("bytes", None, split("a", "merged_with_previous"), decoders.ByteLevel(), {}),
-        "digits": ("bytes", None, pre_tokenizers.Sequence([pre_tokenizers.Digits(False), bl()]), decoders.ByteLevel(), {}),
-        "digits one by one": ("bytes", None, pre_tokenizers.Sequence([pre_tokenizers.Digits(True), bl()]), decoders.ByteLevel(), {}),
+        "digits": ("bytes", None, pre_tokenizers.Sequence([pre_tokenizers.Digits(False), raw]), decoders.ByteLevel(), {}),
+        "digits one by one": ("bytes", None, pre_tokenizers.Sequence([pre_tokenizers.Digits(True), raw]), decoders.ByteLevel(), {}),
         "Llama 2": ("pieces", normalizers.Sequence([normalizers.Prepend("\u2581"), mark]), None, llama, {}),
         "fused unknowns": ("pieces", mark, None, llama, {"byte_fallback": False, "fuse_unk": True}),
         "unknowns": ("pieces", mark, None, llama, {"byte_fallback": False}),

@@ -1,0 +1,542 @@
+/** One line of the program, changed so that it is wrong; the tests named must notice. */
+export interface Mutation {
+  /** What goes wrong. */
+  readonly wrong: string
+  readonly file: string
+  /** Occurs exactly once in the file. */
+  readonly find: string
+  readonly replace: string
+  readonly test: string
+  /** Part of the names of the tests that must fail. */
+  readonly name?: string
+}
+
+const ROME = 'methods/rome/rome.test.ts'
+const FT = 'methods/ft/ft.test.ts'
+const MOMENT = 'methods/second-moment.test.ts'
+const GOLDEN = 'harness/model/golden.test.ts'
+const CHECKPOINT = 'harness/model/checkpoint.test.ts'
+const TOKENIZER = 'harness/model/tokenizer/tokenizer.test.ts'
+const SCORE = 'harness/scoring/score-cases.test.ts'
+const SUMMARY = 'harness/scoring/scoring.test.ts'
+const EXECUTE = 'harness/runner/execute.test.ts'
+const PLAN = 'harness/runner/plan.test.ts'
+const CLI = 'harness/cli/cli.test.ts'
+const DATA = 'datasets/official-files.test.ts'
+const REPORTS = 'reports/reports.test.ts'
+
+const mutation = (
+  wrong: string,
+  file: string,
+  find: string,
+  replace: string,
+  test: string,
+  name?: string
+): Mutation => ({ wrong, file, find, replace, test, ...(name === undefined ? {} : { name }) })
+
+export const MUTATIONS: readonly Mutation[] = [
+  // ROME
+  mutation(
+    'the start token before the subject is not counted',
+    'methods/rome/rows.ts',
+    'tokenizer.prefix.length + lastTokenOf(tokenizer, text, end)',
+    'lastTokenOf(tokenizer, text, end)',
+    ROME,
+    'rows'
+  ),
+  mutation(
+    'the template before the prompt does not move the subject',
+    'methods/rome/rows.ts',
+    "template.indexOf('{}') + end",
+    'end',
+    ROME
+  ),
+  mutation(
+    'generated templates are dropped',
+    'methods/rome/templates.ts',
+    'templates.push(',
+    'String(',
+    ROME,
+    'context'
+  ),
+  mutation(
+    'the value is not clamped',
+    'methods/rome/optimise.ts',
+    'if (size > longest) for',
+    'if (false) for',
+    ROME,
+    'golden'
+  ),
+  mutation(
+    'the value does not decay',
+    'methods/rome/optimise.ts',
+    'const decay = h.v_weight_decay / norm(initial[fact]!) ** 2',
+    'const decay = 0',
+    ROME,
+    'golden'
+  ),
+  mutation(
+    'the drift has no weight in the gradient',
+    'methods/rome/optimise.ts',
+    'add(divergence.sum().mul(this.#h.kl_factor))',
+    'add(divergence.sum().mul(0))',
+    ROME,
+    'golden'
+  ),
+  mutation(
+    'the update follows the prompt’s key',
+    'methods/rome/rome.ts',
+    "h.key === 'prompt' ? promptKey : meanKey",
+    'promptKey',
+    ROME,
+    'golden'
+  ),
+  mutation(
+    'the update ignores the second moment',
+    'methods/rome/rome.ts',
+    'factor?.solve(direction) ?? direction',
+    'direction',
+    ROME,
+    'golden'
+  ),
+  mutation(
+    'FLOPs count one step of the optimisation',
+    'methods/rome/rome.ts',
+    'evaluations * evaluation',
+    'evaluation',
+    ROME,
+    'what an edit costs'
+  ),
+  mutation(
+    'the value is optimised where it is not written',
+    'harness/model/language-model.ts',
+    'if (mlpOutputNorm === undefined) return delta',
+    'return delta',
+    GOLDEN,
+    'gemma2 ROME'
+  ),
+  // Second moment
+  mutation('the ridge is ignored', 'methods/second-moment.ts', '(ridge * trace) / n', '0', MOMENT, 'ridge'),
+  mutation(
+    'the cache is shared by backends',
+    'methods/second-moment.ts',
+    'tf.getBackend(), model.hash',
+    'model.hash',
+    MOMENT,
+    'backend'
+  ),
+  mutation(
+    'padding counts as tokens',
+    'methods/second-moment.ts',
+    'row.map((_, j) => i * batch.seq + j)',
+    'row.map((_, j) => i * batch.seq + Math.min(j, 1))',
+    MOMENT,
+    'mean of the keys'
+  ),
+  // FT
+  mutation(
+    'weights leave the box',
+    'methods/ft/ft.ts',
+    'clamp(trained.get(name)!, values, h.norm_constraint)',
+    'void values',
+    FT,
+    'box'
+  ),
+  mutation('FLOPs forget the steps', 'methods/ft/ft.ts', 'steps * (trained + above)', 'trained + above', FT, 'FLOPs'),
+  // Edits on rows
+  mutation(
+    'a second low-rank part at a site overwrites the first',
+    'harness/model/row-edits.ts',
+    'column += part.rank',
+    'column += 0',
+    GOLDEN,
+    'gptj several parts'
+  ),
+  mutation(
+    'the bias of a dense edit is dropped',
+    'harness/model/row-edits.ts',
+    'if (part.bias !== undefined) bias =',
+    'if (false as boolean) bias =',
+    GOLDEN,
+    'gptj several parts'
+  ),
+  mutation(
+    'an edit of another size is applied',
+    'harness/model/sites.ts',
+    'if (part.out !== shape[0] || part.in !== shape[1])',
+    'if (false as boolean)',
+    GOLDEN,
+    'what would do nothing'
+  ),
+  mutation('a mistyped capture gives nothing', 'harness/model/forward.ts', 'pass.checkHooks()', '', GOLDEN, 'mistyped'),
+  mutation(
+    'an edit may hold NaN',
+    'harness/model/sites.ts',
+    'if (!arrays.every(allFinite))',
+    'if (false as boolean)',
+    EXECUTE
+  ),
+  mutation(
+    'a model of NaN logits is scored',
+    'harness/model/score.ts',
+    'broken && items[item]!.edit === undefined',
+    'false',
+    GOLDEN,
+    'logits that are no numbers'
+  ),
+  // Checkpoints
+  mutation(
+    'weights may be NaN',
+    'harness/model/language-model.ts',
+    'if (!allFinite(data)) {',
+    'if (false as boolean) {',
+    CHECKPOINT,
+    'a weight that is'
+  ),
+  mutation(
+    'keys nobody understands are ignored',
+    'harness/model/language-model.ts',
+    'read.refuseUnread()',
+    '',
+    CHECKPOINT,
+    'refused by name'
+  ),
+  mutation(
+    'switches may have any value',
+    'harness/model/architectures/config-reader.ts',
+    'this.only(key, ONLY[key]!, undefined)',
+    '',
+    CHECKPOINT,
+    'refused by name'
+  ),
+  mutation(
+    'the cap of Gemma 3’s logits is not read',
+    'harness/model/architectures/gemma.ts',
+    '...logitCap(read, undefined)',
+    '...{}',
+    GOLDEN,
+    'gemma3-local logits'
+  ),
+  mutation(
+    'rotary scaling of windows is not read',
+    'harness/model/forward.ts',
+    '? [windowRotaryTheta, windowRotaryScaling]',
+    '? [windowRotaryTheta, undefined]',
+    GOLDEN,
+    'gemma3-local logits'
+  ),
+  mutation(
+    'a bias of a tied head is not read',
+    'harness/model/architectures/gptj.ts',
+    "weights['head.bias'] =",
+    "if (!tiedHead) weights['head.bias'] =",
+    GOLDEN,
+    'gptj-tied logits'
+  ),
+  mutation(
+    'aliases of tied tensors are not known',
+    'harness/model/checkpoint/index.ts',
+    'if (entry !== undefined && !all.has(name)) all.set(name, entry)',
+    '',
+    CHECKPOINT,
+    'tied tensors'
+  ),
+  mutation(
+    'strides are ignored',
+    'harness/model/checkpoint/tensor.ts',
+    'if (strides === undefined) return stored',
+    'return stored',
+    'harness/model/checkpoint/torch.test.ts'
+  ),
+  // Tokenizer
+  mutation(
+    'white space is JavaScript’s',
+    'harness/model/tokenizer/components.ts',
+    'part.pattern = BYTE_LEVEL',
+    '',
+    TOKENIZER
+  ),
+  mutation(
+    'digits are 0 to 9',
+    'harness/model/tokenizer/components.ts',
+    '/[^\\p{N}]+|\\p{N}+/gu',
+    '/[^\\d]+|\\d+/gu',
+    TOKENIZER
+  ),
+  mutation(
+    'a split merges with what follows instead of what precedes',
+    'harness/model/tokenizer/components.ts',
+    "const ordered = behaviour === 'MergedWithNext' ? pieces.reverse() : pieces",
+    'const ordered = pieces',
+    TOKENIZER
+  ),
+  mutation(
+    'single-word tokens are accepted',
+    'harness/model/tokenizer/components.ts',
+    'single_word: z.literal(false).optional()',
+    'single_word: flag.optional()',
+    TOKENIZER
+  ),
+  mutation(
+    'a token may lie beyond the model',
+    'harness/model/tokenizer/index.ts',
+    'if (id < rows || beyond.has(id)) continue',
+    'continue',
+    TOKENIZER
+  ),
+  mutation(
+    'a continuation loses its first space',
+    'harness/model/tokenizer/index.ts',
+    'whole.startsWith(start) ? whole.slice(start.length) : tokenizer.decode(ids)',
+    'tokenizer.decode(ids)',
+    TOKENIZER
+  ),
+  mutation(
+    'written and normalised lengths are compared',
+    'harness/model/tokenizer/place.ts',
+    'const length = tokenizer.decode(before).length',
+    'const length = end',
+    TOKENIZER
+  ),
+  // Records
+  mutation(
+    'the slot of the subject is not heeded',
+    'harness/edit/subject.ts',
+    'subjectAt ?? findSubject(prompt, subject)',
+    'findSubject(prompt, subject)',
+    'harness/edit/subject.test.ts'
+  ),
+  mutation(
+    'a subject is found inside other words',
+    'harness/edit/subject.ts',
+    'if (!joined(prompt, at) && !joined(prompt, at + subject.length)) return at',
+    'return at',
+    'harness/edit/subject.test.ts'
+  ),
+  mutation(
+    'a trailing space is kept',
+    'datasets/counterfact/counterfact.ts',
+    '.transform((p) => p.trim())',
+    '.transform((p) => p)',
+    DATA
+  ),
+  mutation(
+    'records that change nothing are edits',
+    'datasets/zsre/zsre.ts',
+    'if (alternative && changesNothing(target, truth))',
+    'if (false as boolean)',
+    DATA
+  ),
+  mutation(
+    'consequences of what was not written are asked',
+    'datasets/zsre/zsre.ts',
+    'const consequences = alternative',
+    'const consequences = (true as boolean)',
+    DATA
+  ),
+  mutation('any bytes are text', 'datasets/json-stream.ts', '{ fatal: true }', '{ fatal: false }', DATA),
+  mutation(
+    'a file of another layout is a file of bad records',
+    'datasets/records.ts',
+    'if (!known && unknown !== undefined) throw unknown',
+    '',
+    DATA
+  ),
+  mutation(
+    'lines are counted within one piece of a file',
+    'datasets/json-stream.ts',
+    'this.line += lines',
+    'this.line += Math.min(lines, 1)',
+    DATA
+  ),
+  // Scores
+  mutation(
+    'an answer may go on inside its last word',
+    'harness/scoring/score-cases.ts',
+    '(own || !goesOnInWord(model.tokenizer, c.prompt, c.target, next))',
+    '(own || next >= 0)',
+    SCORE
+  ),
+  mutation(
+    'longer answers are not counted',
+    'harness/scoring/score-cases.ts',
+    'longerAfter: exactAfter && after !== expected',
+    'longerAfter: false',
+    SCORE
+  ),
+  mutation(
+    'wrong answers are shown under another’s edit',
+    'harness/scoring/score-cases.ts',
+    'const own = rows.map((r) => edits[r.case])',
+    'const own = rows.map(() => edits[rows[0]!.case])',
+    SCORE
+  ),
+  mutation(
+    'EasyEdit’s locality share is always 1',
+    'harness/scoring/score-cases.ts',
+    'matching(edited.of(q.gold).argmax, base.of(q.gold).argmax)',
+    '1',
+    SCORE
+  ),
+  mutation(
+    'a likelihood stands in another’s column',
+    'harness/scoring/score-cases.ts',
+    'betterNllAfter: nll(q.better, edited)',
+    'betterNllAfter: nll(q.worse, edited)',
+    SCORE
+  ),
+  mutation(
+    'kinds are not told apart',
+    'harness/scoring/summarise.ts',
+    'rows.filter((r) => r.kind === kind)',
+    'rows.filter((r) => r.kind !== "")',
+    SUMMARY
+  ),
+  mutation(
+    'questions are averaged over all edits at once',
+    'harness/scoring/summarise.ts',
+    'return [...byCase.values()].map(mean)',
+    'return [...byCase.values()].flat()',
+    SUMMARY
+  ),
+  mutation(
+    'the exact match is graded',
+    'harness/scoring/summarise.ts',
+    'gradeOf(property, summary.tokenShare.mean',
+    'gradeOf(property, summary.edited.mean',
+    SUMMARY
+  ),
+  mutation(
+    'ties count as CounterFact’s success',
+    'harness/scoring/summarise.ts',
+    'Number(nllOf(r)[0]! < nllOf(r)[1]!)',
+    'Number(nllOf(r)[0]! <= nllOf(r)[1]!)',
+    SUMMARY
+  ),
+  mutation(
+    'an interval may be a point',
+    'harness/scoring/intervals.ts',
+    'const between = unlike && values.some',
+    'const between = values.some',
+    SUMMARY
+  ),
+  // Runs
+  mutation(
+    'time is not shared by the edits computed together',
+    'harness/runner/execute.ts',
+    '(performance.now() - start) / together',
+    'performance.now() - start',
+    EXECUTE
+  ),
+  mutation(
+    'peak memory is the last, not the largest',
+    'harness/tensor/memory.ts',
+    'if (value > peak) peak = value',
+    'peak = value',
+    EXECUTE
+  ),
+  mutation(
+    'a failing case fails its shard',
+    'harness/runner/execute.ts',
+    'if (more.length === 0) return [failed(only, error, context)]',
+    'if (more.length >= 0) throw error',
+    EXECUTE
+  ),
+  mutation(
+    'weights are not compared after the run',
+    'harness/runner/run.ts',
+    'if (after.weightsHash !== weightsHash)',
+    'if (false as boolean)',
+    EXECUTE
+  ),
+  mutation(
+    'the run’s hash lacks the hyper-parameters',
+    'harness/runner/plan.ts',
+    's.method.hyperparameters, s.model',
+    's.model',
+    PLAN,
+    'hash'
+  ),
+  mutation(
+    'a block the model has not is found when it is too late',
+    'methods/layer.ts',
+    'if (layer < layers) return',
+    'if (layer >= 0) return',
+    PLAN,
+    'fit each model'
+  ),
+  mutation(
+    'two folders of one name are one model',
+    'harness/runner/names.ts',
+    'others.some((m) => tail(m, count) === tail(model, count))',
+    'others.length < 0',
+    PLAN,
+    'names in results'
+  ),
+  mutation(
+    '--resume computes everything again',
+    'harness/runner/run.ts',
+    'plan.shards.filter((shard) => !run.has(shard))',
+    'plan.shards.filter(() => true)',
+    CLI,
+    'killed in the middle'
+  ),
+  mutation(
+    'ask applies an edit to other weights',
+    'harness/cli/ask.ts',
+    'stored.model.hash !== model.hash',
+    "stored.model.hash === ''",
+    CLI,
+    'bench ask applies'
+  ),
+  mutation(
+    'text of data acts on the terminal',
+    'harness/cli/format.ts',
+    'text.replace(ACTS, (c) => (SHOWN.includes(c) ? c : utf16(c)))',
+    'text',
+    CLI,
+    'harmless on a terminal'
+  ),
+  // Pages
+  mutation(
+    'one label with other settings is one line',
+    'reports/leaderboard.ts',
+    'canonical([method.name, method.hyperparameters])',
+    'canonical([method.name])',
+    REPORTS,
+    'other settings'
+  ),
+  mutation(
+    'lines of different scoring share a table',
+    'reports/leaderboard.ts',
+    'dataset.options, protocol, scoring, run.grading',
+    'dataset.options, protocol, run.grading',
+    REPORTS,
+    'never puts lines'
+  ),
+  mutation('zero may be negative', 'reports/format.ts', "text === '-0.0' ? '0.0' : ", '', REPORTS, 'minus'),
+  mutation(
+    'texts of two lines become formulas',
+    'reports/csv.ts',
+    'escapeFormulae: FORMULA',
+    'escapeFormulae: true',
+    REPORTS,
+    'formula'
+  ),
+  mutation(
+    'the pages let scripts run',
+    'reports/site.ts',
+    "`default-src 'none'; style-src",
+    "`default-src * 'unsafe-inline'; style-src",
+    REPORTS,
+    'in a browser'
+  ),
+  mutation(
+    'data is put into pages as it is',
+    'reports/templates/run.hbs',
+    '<td>{{prompt}}</td>',
+    '<td>{{{prompt}}}</td>',
+    REPORTS,
+    'escapes'
+  )
+]
