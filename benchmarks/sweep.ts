@@ -1,7 +1,7 @@
 import { DATASETS } from '../datasets'
 import type { EditCase } from '../datasets/types'
 import { openModel } from '../harness/model'
-import { openCorpus } from '../harness/runner/corpus'
+import { describeCorpus, openCorpus } from '../harness/runner/corpus'
 import { cacheDir } from '../harness/runner/machine'
 import { BOOK_GRADING } from '../harness/scoring/grade'
 import { askBase, askEdited } from '../harness/scoring/score-cases'
@@ -27,7 +27,7 @@ async function sweep(
   await useBackend('onnxruntime', { threads: Number(process.env.THREADS ?? 2) })
   const model = await openModel(modelName)
   const method = findMethod(methodName)
-  const context = { seed: 0, cacheDir: cacheDir(), log: () => {}, corpus: openCorpus('world') }
+  const context = { seed: 0, cacheDir: cacheDir(), log: () => {}, corpus: openCorpus(describeCorpus('world')) }
   console.log('dataset      layer  accur. gener. portab. local. (base: gen.)    ES     PS     NS   ms/edit  settings')
   for (const dataset of DATASETS) {
     const cases: EditCase[] = []

@@ -35,13 +35,29 @@ const SYSTEM_ERRORS: Readonly<Record<string, readonly [message: string, hint: st
   EROFS: ['the file system is read-only', 'choose another folder'],
   ENOENT: ['no such file or folder', 'check the path'],
   EISDIR: ['this is a folder, a file is needed', 'check the path'],
-  ENOTDIR: ['a part of this path is a file, not a folder', 'check the path']
+  ENOTDIR: ['a part of this path is a file, not a folder', 'check the path'],
+  EEXIST: ['it exists already', 'choose another name, or move it out of the way'],
+  ENAMETOOLONG: ['the path is too long', 'choose a shorter one'],
+  EFBIG: [
+    'the file would become larger than is allowed here',
+    'raise the limit (ulimit -f), or use a smaller limit of cases'
+  ],
+  ENOTEMPTY: ['the folder is not empty', 'choose another one'],
+  ELOOP: ['the path leads around in links', 'check the links of this path'],
+  EMFILE: ['too many files are open', 'raise the limit (ulimit -n)'],
+  ENFILE: ['too many files are open on this machine', 'close other programs'],
+  ENOMEM: ['memory ran out', 'use fewer workers (--workers 1) or a smaller model'],
+  EIO: ['the disk fails to read or write', 'check the disk; what was stored before is checked when it is read'],
+  EBUSY: ['something else is using it', 'wait, or choose another path'],
+  EINVAL: ['the system refuses this path', 'choose another one']
 }
 
 /** A failed system call as a `UserError`; anything else comes back as it is. */
 export function explain(error: unknown): unknown {
   if (error instanceof UserError || !(error instanceof Error)) return error
   const { code, path } = error as NodeJS.ErrnoException
+  if (code === 'ERR_FS_FILE_TOO_LARGE')
+    return new UserError('the file is larger than can be read at once', { cause: error })
   const known = code === undefined ? undefined : SYSTEM_ERRORS[code]
   if (known === undefined) return error
   return new UserError(known[0], { ...(path === undefined ? {} : { place: path }), hint: known[1], cause: error })

@@ -61,7 +61,7 @@ export function secondMoment(
   }
   const n = model.config.ffDim
   const file = join(context.cacheDir, 'second-moments', `${key}.safetensors`)
-  const cached = readCached(file)
+  const cached = readCached(file, n, context)
   const matrix = cached ?? compute(model, site, n, options.tokens, corpus.documents(), file, context)
   context.onSetup?.(what, cached === undefined ? 'computed' : 'cached')
   const factor = factorise(matrix, n, options.ridge)
@@ -84,10 +84,25 @@ function factorise(matrix: Float32Array, n: number, ridge: number): Cholesky {
   }
 }
 
-function readCached(file: string): Float32Array | undefined {
+/** What the cache holds, undefined when there is nothing, or something damaged, which is computed again. */
+function readCached(file: string, n: number, context: EditContext): Float32Array | undefined {
   if (!existsSync(file)) return undefined
-  return readTensor('C', readSafetensorsHeader(file).tensors.get('C')!)
+  try {
+    const { tensors, metadata } = readSafetensorsHeader(file)
+    const entry = tensors.get('C')
+    const matrix = entry?.shape.join() === `${n},${n}` ? readTensor('C', entry) : undefined
+    if (matrix !== undefined && metadata.sha256 === checksum(matrix)) return matrix
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+  }
+  context.log('a cached second moment is damaged and computed again', { file })
+  return undefined
 }
+
+const checksum = ({ buffer, byteOffset, byteLength }: Float32Array): string =>
+  createHash('sha256')
+    .update(new Uint8Array(buffer, byteOffset, byteLength))
+    .digest('hex')
 
 function compute(
   model: LanguageModel,
@@ -119,7 +134,7 @@ function compute(
     for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + partial[i]!
   }
   const matrix = Float32Array.from(sum, (value) => value / tokens)
-  writeSafetensors(file, new Map([['C', { shape: [n, n], data: matrix }]]))
+  writeSafetensors(file, new Map([['C', { shape: [n, n], data: matrix }]]), { metadata: { sha256: checksum(matrix) } })
   context.log(`second moment of ${site} over ${tokens} tokens`, { ms: performance.now() - start })
   return matrix
 }

@@ -20,6 +20,8 @@ const TOKENIZER = 'harness/model/tokenizer/tokenizer.test.ts'
 const SCORE = 'harness/scoring/score-cases.test.ts'
 const SUMMARY = 'harness/scoring/scoring.test.ts'
 const EXECUTE = 'harness/runner/execute.test.ts'
+const FOLDER = 'harness/runner/folder.test.ts'
+const POOL = 'harness/runner/pool.test.ts'
 const PLAN = 'harness/runner/plan.test.ts'
 const CLI = 'harness/cli/cli.test.ts'
 const DATA = 'datasets/official-files.test.ts'
@@ -476,8 +478,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     '--resume computes everything again',
     'harness/runner/run.ts',
-    'plan.shards.filter((shard) => !run.has(shard))',
-    'plan.shards.filter(() => true)',
+    'if (edits === undefined) return true',
+    'if (edits !== null) return true',
     CLI,
     'killed in the middle'
   ),
@@ -496,6 +498,57 @@ export const MUTATIONS: readonly Mutation[] = [
     'text',
     CLI,
     'harmless on a terminal'
+  ),
+  mutation(
+    'a damaged shard is taken as it is',
+    'harness/results/seal.ts',
+    'if (sha256(bytes) !== seal.sha256)',
+    'if (false as boolean)',
+    FOLDER
+  ),
+  mutation(
+    'two processes work on one run',
+    'harness/runner/folder.ts',
+    'this.#lock = new RunLock(dir)',
+    'this.#lock = { release() {} } as never',
+    FOLDER
+  ),
+  mutation(
+    'weights may change during a run',
+    'harness/runner/execute.ts',
+    "'hash' in task && task.hash !== model.hash",
+    'false as boolean',
+    EXECUTE
+  ),
+  mutation(
+    'the corpus’s content is not in the run’s hash',
+    'harness/runner/plan.ts',
+    'corpus?.id, what',
+    'config.corpus, what',
+    PLAN,
+    'hash'
+  ),
+  mutation(
+    'a dead worker ends the run',
+    'harness/runner/pool.ts',
+    'if (!(error instanceof WorkerDied) || this.#closed) throw error',
+    'throw error',
+    POOL
+  ),
+  mutation(
+    'a manifest says what its run is called',
+    'harness/results/manifest.ts',
+    'id: basename(resolve(runDir))',
+    'id: String(json.id)',
+    'harness/results/results.test.ts'
+  ),
+  mutation(
+    'ONNX Runtime reports its use',
+    'harness/tensor/onnxruntime/ort.ts',
+    "process.env.ORT_DISABLE_TELEMETRY = '1'",
+    '',
+    CLI,
+    'leaves the machine'
   ),
   // Pages
   mutation(

@@ -1,4 +1,5 @@
 import type { Property } from '../datasets/types'
+import { fileName } from '../harness/file-name'
 import type { PropertySummary, RunSummary, SettingSummary } from '../harness/results/types'
 import type { MethodFamily } from '../methods/types'
 import { interval, milliseconds, percent } from './format'
@@ -181,7 +182,7 @@ function rowOf(entry: Entry, table: readonly Entry[]): LeaderboardRow {
     differs: differences(entry, alike, (e) => e.setting.method.hyperparameters),
     title: method.title,
     source: method.source,
-    href: `runs/${encodeURIComponent(run.id)}.html#${encodeURIComponent(setting.id)}`,
+    href: `runs/${fileName(run.id)}.html#${encodeURIComponent(setting.id)}`,
     edits: setting.cases - setting.failed.length,
     failed: setting.failed.length,
     cells: propertyCells(setting),

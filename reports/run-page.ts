@@ -1,3 +1,4 @@
+import { fileName } from '../harness/file-name'
 import type { AnswerView, Estimate, ProbabilitySummary, RunSummary, SettingSummary } from '../harness/results/types'
 import { bytes, flops, interval, milliseconds, moment, NOT_MEASURED, percent, seconds } from './format'
 import { cutPoints, propertyCells } from './leaderboard'
@@ -42,7 +43,7 @@ function settingView(run: RunSummary, setting: SettingSummary, answers: readonly
     ].join(' · '),
     source: method.source,
     cutPoints: cutPoints(run),
-    answersHref: `${encodeURIComponent(run.id)}.answers.csv`,
+    answersHref: `${fileName(run.id)}.answers.csv`,
     hyperparameters: Object.entries(method.hyperparameters).map(([name, value]) => ({
       name,
       value: JSON.stringify(value)

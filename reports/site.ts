@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import Handlebars from 'handlebars'
+import { fileName } from '../harness/file-name'
 import { packageRoot } from '../harness/model/registry'
 import { replaceWhole } from '../harness/replace'
 import type { AnswerView, RunSummary } from '../harness/results/types'
@@ -23,9 +24,9 @@ export async function writeSite(
   const newestFirst = [...runs].sort((a, b) => b.startedAt.localeCompare(a.startedAt))
   replaceFile(join(outDir, 'results.csv'), resultsCsv(newestFirst))
   const pages = newestFirst.map((run) => {
-    const file = join(outDir, 'runs', `${run.id}.html`)
+    const file = join(outDir, 'runs', `${fileName(run.id)}.html`)
     const body = render.run(runPage(run, answersOf(run.id)))
-    replaceWhole(join(outDir, 'runs', `${run.id}.answers.csv`), (temporary) => {
+    replaceWhole(join(outDir, 'runs', `${fileName(run.id)}.answers.csv`), (temporary) => {
       const fd = openSync(temporary, 'w')
       for (const piece of answersCsv(answersOf(run.id))) writeSync(fd, piece)
       closeSync(fd)
@@ -38,7 +39,7 @@ export async function writeSite(
     tables: leaderboard(runs),
     runs: newestFirst.map((run) => ({
       id: run.id,
-      href: `runs/${encodeURIComponent(run.id)}.html`,
+      href: `runs/${fileName(run.id)}.html`,
       started: moment(run.startedAt),
       machine: `${run.machine.cpu}, ${run.machine.cores} cores`,
       settings: run.settings.length

@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs'
-import { duration, print, printJson, table } from './format'
+import { duration, print, printJson, printNote, table } from './format'
 
 const WHAT = ['methods', 'datasets', 'models', 'runs'] as const
 
@@ -72,12 +72,14 @@ const listings: Record<(typeof WHAT)[number], (out: string) => Promise<Listing>>
 
   async runs(out) {
     const { listRuns } = await import('../results/runs')
-    return listRuns(out).map(({ manifest: m }) => ({
-      id: m.id,
-      status: m.status,
-      started: m.startedAt.slice(0, 16).replace('T', ' '),
-      settings: m.settings.length,
-      took: duration(m.seconds)
-    }))
+    return listRuns(out, (problem) => printNote(`not a run that can be read: ${problem.format()}`)).map(
+      ({ manifest: m }) => ({
+        id: m.id,
+        status: m.status,
+        started: m.startedAt.slice(0, 16).replace('T', ' '),
+        settings: m.settings.length,
+        took: duration(m.seconds)
+      })
+    )
   }
 }

@@ -39,6 +39,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .demandCommand(1, 'say what to do; `bench --help` lists the commands')
     .recommendCommands()
     .strict()
+    .check((argv, options) => onlyOnce(argv, options as unknown as { array: readonly string[] }))
     .wrap(Math.min(110, process.stdout.columns ?? 100))
     .fail((message, error) => {
       throw error ?? usageError(message, args)
@@ -53,6 +54,15 @@ export async function main(args: readonly string[]): Promise<number> {
   return exitCode
 }
 
+/** A flag given twice becomes a list, which only some may be. */
+function onlyOnce(argv: Readonly<Record<string, unknown>>, { array }: { readonly array: readonly string[] }): true {
+  for (const [flag, value] of Object.entries(argv)) {
+    if (flag === '_' || !Array.isArray(value) || array.includes(flag)) continue
+    throw new UserError(`is given ${value.length} times`, { place: `--${flag}`, hint: 'give it once' })
+  }
+  return true
+}
+
 /** yargs names the unknown; the nearest known one helps more. */
 function usageError(message: string, args: readonly string[]): UserError {
   const unknown = /^Unknown arguments?: ([\w-]+)/.exec(message)?.[1]
@@ -62,7 +72,20 @@ function usageError(message: string, args: readonly string[]): UserError {
 }
 
 const FLAGS = [
-  ...['out', 'limit', 'model', 'method', 'dataset', 'source', 'seed', 'workers', 'backend', 'resume', 'json'],
+  ...[
+    'out',
+    'limit',
+    'model',
+    'method',
+    'dataset',
+    'source',
+    'seed',
+    'workers',
+    'backend',
+    'resume',
+    'retry-failed',
+    'json'
+  ],
   ...['site', 'edit', 'tokens', 'revision', 'offline', 'verbose', 'help', 'version']
 ]
 
@@ -90,8 +113,10 @@ if (require.main === module) {
   // A reader that stops early (`bench list models | head`) is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(OK)
-    throw error
+    process.exit(report(new UserError(`the output cannot be written: ${error.message}`, { place: 'stdout' }), false))
   })
+  // Nobody is left to tell.
+  process.stderr.on('error', () => {})
   main(hideBin(process.argv)).then((code) => {
     process.exitCode = code
   })

@@ -2,6 +2,7 @@ import type { Argv } from 'yargs'
 import { findDataset } from '../../datasets'
 import { findMethod } from '../../methods'
 import type { LoadedConfig } from '../config/load'
+import { MOST_CASES, MOST_WORKERS } from '../config/schema'
 import { UserError } from '../errors'
 import { BACKENDS } from '../tensor/backend'
 
@@ -19,7 +20,11 @@ export function withOverrides<T>(yargs: Argv<T>) {
     .option('limit', { type: 'number', requiresArg: true, describe: 'Most cases of every dataset' })
     .option('seed', { type: 'number', requiresArg: true, describe: 'Seed of everything random' })
     .option('workers', { type: 'number', requiresArg: true, describe: 'Worker processes' })
-    .option('backend', { choices: ['auto', ...BACKENDS] as const, describe: 'What executes the tensor kernels' })
+    .option('backend', {
+      choices: ['auto', ...BACKENDS] as const,
+      requiresArg: true,
+      describe: 'What executes the tensor kernels'
+    })
 }
 
 export interface Overrides {
@@ -37,8 +42,9 @@ export function applyOverrides({ config, placeOf }: LoadedConfig, flags: Overrid
   const positive = (name: 'limit' | 'workers' | 'seed', least: number) => {
     const value = flags[name]
     if (value === undefined) return {}
-    if (Number.isInteger(value) && value >= least) return { [name]: value }
-    throw new UserError(`must be a whole number from ${least}, found ${value}`, { place: `--${name}` })
+    const most = { limit: MOST_CASES, workers: MOST_WORKERS, seed: Number.MAX_SAFE_INTEGER }[name]
+    if (Number.isInteger(value) && value >= least && value <= most) return { [name]: value }
+    throw new UserError(`must be a whole number from ${least} to ${most}, found ${value}`, { place: `--${name}` })
   }
   const methods = flags.method?.flatMap((name) => {
     const chosen = config.methods.filter((m) => m.label === name || m.name === name)

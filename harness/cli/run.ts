@@ -19,6 +19,11 @@ const builder = (yargs: Argv) =>
       default: false,
       describe: 'Go on with the run of this config where it stopped'
     })
+    .option('retry-failed', {
+      type: 'boolean',
+      default: false,
+      describe: 'Go on, and compute again what holds failed cases, of a complete run too'
+    })
     .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
 
 type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
@@ -34,7 +39,8 @@ export const runCommand: CommandModule<object, Arguments> = {
     const { loadConfig } = await import('../config/load')
     const { applyOverrides } = await import('./overrides')
     const { planRun } = await import('../runner/plan')
-    const { checkResultsDir, executeRun, RunInterrupted } = await import('../runner/run')
+    const { executeRun, RunInterrupted } = await import('../runner/run')
+    const { checkResultsDir } = await import('../runner/folder')
     const { progressView, readingNotes } = await import('./progress')
     const { readRun } = await import('../results/runs')
     const { writeReport } = await import('../results/report')
@@ -50,7 +56,8 @@ export const runCommand: CommandModule<object, Arguments> = {
     try {
       const finished = await executeRun(plan, {
         resultsDir: argv.out,
-        resume: argv.resume,
+        resume: argv.resume || argv.retryFailed,
+        retryFailed: argv.retryFailed,
         onProgress: view.update,
         onLog: view.note,
         signal: stop.signal
@@ -70,6 +77,14 @@ export const runCommand: CommandModule<object, Arguments> = {
     } catch (error) {
       view.stop()
       if (!(error instanceof RunInterrupted)) throw error
+      if (error.reason !== undefined) {
+        const kept = `${error.stored} of ${error.shards} shards are stored in ${error.dir}`
+        printNote(
+          `stopped: ${error.reason}\n${kept}; log.jsonl there names the failures; --retry-failed tries them again`
+        )
+        argv.exitCode = SOME_FAILED
+        return
+      }
       throw new RunInterruptedExit(
         error.stored === 0
           ? 'interrupted before anything was stored'

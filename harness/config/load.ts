@@ -12,6 +12,11 @@ export interface LoadedConfig {
   readonly placeOf: (path: readonly PropertyKey[]) => string
 }
 
+/** How many values a file may stand for by repeating itself. */
+const MOST_ALIASES = 100
+/** Configs are written by people. */
+const MOST_BYTES = 1 << 20
+
 /**
  * Reads and validates a run's YAML. Paths inside it are relative to the file.
  * @throws UserError that names file, line and key, with the closest known key when one is unknown
@@ -20,7 +25,9 @@ export function loadConfig(file: string): LoadedConfig {
   if (!existsSync(file)) {
     throw new UserError('no such config file', { place: file, hint: 'examples are in the folder configs/' })
   }
+  const { size } = statSync(file)
   if (statSync(file).isDirectory()) throw new UserError('a config is a YAML file, this is a folder', { place: file })
+  if (size > MOST_BYTES) throw new UserError(`a config is a YAML file, this one has ${size} bytes`, { place: file })
   const lines = new LineCounter()
   const document = parseDocument(readFileSync(file, 'utf8'), { lineCounter: lines })
   const [broken] = document.errors
@@ -32,7 +39,14 @@ export function loadConfig(file: string): LoadedConfig {
     const offset = offsetOf(document.contents, path)
     return offset === undefined ? file : `${file}:${lines.linePos(offset).line}`
   }
-  const parsed = configSchema.safeParse(document.toJS() ?? {})
+  let content: unknown
+  try {
+    content = document.toJS({ maxAliasCount: MOST_ALIASES })
+  } catch (error) {
+    // Aliases of aliases can stand for billions of values.
+    throw new UserError(`not a config: ${(error as Error).message}`, { place: file })
+  }
+  const parsed = configSchema.safeParse(content ?? {})
   if (!parsed.success) throw problem(parsed.error.issues[0]!, placeOf)
   const near = (path: string) => (isAbsolute(path) ? path : join(dirname(file), path))
   const config = {

@@ -1,6 +1,11 @@
 import { z } from 'zod'
 import { BACKENDS } from '../tensor/backend'
 
+/** More resamples change no digit that is shown. */
+export const MOST_RESAMPLES = 100_000
+export const MOST_WORKERS = 256
+export const MOST_CASES = 10_000_000
+
 const name = z.string().regex(/^[\w.-]+$/, "may hold letters, digits, '.', '_' and '-'")
 const share = z.number().min(0).max(1)
 const cuts = z.strictObject({ medium: share, high: share })
@@ -19,7 +24,7 @@ const datasetEntry = z.strictObject({
   label: name.optional().describe('Name in results, to use one dataset several times; the dataset name when missing'),
   source: z.string().optional().describe('File in the official format; the embedded world when missing'),
   split: z.enum(['train', 'test']).default('test').describe('Which half of the embedded world'),
-  limit: z.number().int().min(1).optional().describe('Take the first so many cases'),
+  limit: z.number().int().min(1).max(MOST_CASES).optional().describe('Take the first so many cases'),
   on_bad_record: z.enum(['skip', 'fail']).default('fail').describe('What a malformed record does'),
   options: z.record(z.string(), z.unknown()).default({}).describe('Switches of the dataset itself')
 })
@@ -27,28 +32,41 @@ const datasetEntry = z.strictObject({
 /** The one source of what a config may hold: types, validation and configs/schema.json come from here. */
 export const configSchema = z.strictObject({
   name: name.optional().describe("Name of the run; the file's name when missing"),
-  seed: z.number().int().min(0).default(0).describe('Seed of everything random'),
+  seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe('Seed of everything random'),
   models: z
     .array(z.string())
     .min(1)
     .describe('Embedded models, folders in Hugging Face layout, or Hugging Face ids in the local cache'),
   methods: z.array(methodEntry).min(1),
   datasets: z.array(datasetEntry).min(1),
-  limit: z.number().int().min(1).optional().describe('Most cases of every dataset'),
+  limit: z.number().int().min(1).max(MOST_CASES).optional().describe('Most cases of every dataset'),
   corpus: z.string().optional().describe('Text for second moments, a document a line; embedded models bring their own'),
   backend: z
     .enum(['auto', ...BACKENDS])
     .default('auto')
     .describe('What executes the tensor kernels'),
   workers: z
-    .union([z.literal('auto'), z.number().int().min(1)])
+    .union([z.literal('auto'), z.number().int().min(1).max(MOST_WORKERS)])
     .default('auto')
     .describe('Worker processes; auto: one a core for small models, else one'),
-  shard_size: z.number().int().min(1).default(10).describe('Cases that are computed, stored and resumed together'),
+  shard_size: z
+    .number()
+    .int()
+    .min(1)
+    .max(MOST_CASES)
+    .default(10)
+    .describe('Cases that are computed, stored and resumed together'),
   store_edits: z
     .union([z.literal('all'), z.number().int().min(0)])
     .default(3)
     .describe('Of how many cases of every setting the edit itself is stored, for `bench ask --edit`'),
+  max_failed: z
+    .union([
+      z.number().int().min(0),
+      z.string().regex(/^(100|\d{1,2})%$/, "must be a number of edits, or a share such as '20%'")
+    ])
+    .optional()
+    .describe('The run stops when more edits fail; a number, or a share of all edits; without it every case is tried'),
   scoring: z
     .strictObject({
       locality_tokens: z
@@ -57,7 +75,13 @@ export const configSchema = z.strictObject({
         .min(1)
         .default(8)
         .describe('Longest answer of the base model that locality compares, in tokens; it ends with its sentence'),
-      bootstrap: z.number().int().min(100).default(1000).describe('Resamples behind every interval'),
+      bootstrap: z
+        .number()
+        .int()
+        .min(100)
+        .max(MOST_RESAMPLES)
+        .default(1000)
+        .describe('Resamples behind every interval'),
       grading: z
         .strictObject({
           accuracy: cuts.optional(),

@@ -1,7 +1,8 @@
-import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { UserError } from '../errors'
+import { makeFolder } from '../replace'
 
 /** A repository of the hub: `ORG/NAME`, a model unless it begins with `datasets/`. */
 export interface Repository {
@@ -72,7 +73,7 @@ export class CachedRepository {
     if (relative(root, at).startsWith('..') || path.includes('\\')) {
       throw new UserError(`the repository names a file outside of itself: ${path}`, { place: this.dir })
     }
-    mkdirSync(dirname(at), { recursive: true })
+    makeFolder(dirname(at))
     const fresh = `${at}.${process.pid}.new`
     rmSync(fresh, { force: true })
     symlinkSync(relative(dirname(at), this.blob(etag)), fresh)

@@ -1,18 +1,9 @@
 import { createHash, type Hash } from 'node:crypto'
-import {
-  closeSync,
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync
-} from 'node:fs'
+import { closeSync, createReadStream, existsSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { types } from 'node:util'
 import { UserError } from '../errors'
+import { makeFolder } from '../replace'
 import { CachedRepository, type Repository } from './cache'
 import { type HubClient, PATIENCE, type Patience, pause, type RemoteFile } from './client'
 
@@ -37,7 +28,7 @@ export async function downloadFile(
   const blob = new CachedRepository(repository).blob(file.etag)
   if (existsSync(blob)) return
   const partial = `${blob}.incomplete`
-  mkdirSync(dirname(blob), { recursive: true })
+  makeFolder(dirname(blob))
   let mismatches = 0
   for (let attempt = 1; ; attempt++) {
     try {

@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '../replace'
 import { ARCHITECTURES, fusedRow } from './architectures'
 import { type TensorToWrite, writeSafetensors } from './checkpoint'
 import { storedShape } from './language-model'
@@ -17,7 +18,7 @@ export function saveModel(
   tokenizerFiles: Readonly<Record<string, string>>,
   { dtype, endOfText }: { dtype: 'F16' | 'F32'; endOfText: number }
 ): void {
-  mkdirSync(dir, { recursive: true })
+  makeFolder(dir)
   const architecture = ARCHITECTURES.find((a) => a.name === config.architecture)!
   const tensors = new Map<string, TensorToWrite>()
   for (const [name, source] of Object.entries(architecture.weights(config))) {

@@ -1,8 +1,12 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, writeFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { z } from 'zod'
 import type { Config } from '../config/schema'
+import { MOST_RESAMPLES } from '../config/schema'
 import { UserError } from '../errors'
+import { readJsonObject } from '../json-file'
 import { replaceWhole } from '../replace'
+import { type Seals, sealSchema } from './seal'
 import type { RunSummary, SettingSummary, Setup } from './types'
 
 /** One method on one model and one dataset, as planned. */
@@ -48,6 +52,8 @@ export interface Manifest {
   /** Records left out, by dataset. */
   readonly skipped: readonly SkippedInRun[]
   readonly shards: number
+  /** What answers.arrow and edits.arrow of a complete run must be. */
+  readonly files?: Seals
 }
 
 export function readManifest(runDir: string): Manifest {
@@ -58,18 +64,87 @@ export function readManifest(runDir: string): Manifest {
       hint: 'name the folder of a run; `bench list runs` shows them'
     })
   }
-  let manifest: Partial<Manifest>
-  try {
-    manifest = JSON.parse(readFileSync(file, 'utf8')) as Partial<Manifest>
-  } catch (error) {
-    throw new UserError(`not JSON: ${(error as Error).message}`, { place: file })
+  const json = readJsonObject(file)
+  if (json.format !== 'bench-run-2') {
+    throw new UserError(`format ${JSON.stringify(json.format)} is not known here`, {
+      place: file,
+      hint: "expected is 'bench-run-2'; was it written by another version?"
+    })
   }
-  if (manifest.format === 'bench-run-2') return manifest as Manifest
-  throw new UserError(`format ${JSON.stringify(manifest.format)} is not known here`, {
-    place: file,
-    hint: "expected is 'bench-run-2'; was it written by another version?"
-  })
+  const parsed = manifestSchema.safeParse(json)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    throw new UserError(`not the manifest of a run: '${issue!.path.join('.')}': ${issue!.message}`, { place: file })
+  }
+  // A run is called what its folder is called, whatever a file in it says.
+  return { ...(json as unknown as Manifest), id: basename(resolve(runDir)) }
 }
+
+const text = z.string()
+const count = z.number().int().nonnegative()
+const cuts = z.object({ medium: z.number(), high: z.number() })
+
+/** All that is read of a manifest, so that a foreign or damaged one is refused as a whole. */
+const manifestSchema = z.object({
+  format: z.literal('bench-run-2'),
+  id: text,
+  name: text,
+  hash: text,
+  status: z.enum(['running', 'complete']),
+  startedAt: z.iso.datetime(),
+  seconds: z.number().nonnegative(),
+  version: text,
+  gitCommit: text.optional(),
+  machine: z.object({
+    cpu: text,
+    cores: count,
+    memoryBytes: count,
+    platform: text,
+    node: text,
+    backend: text,
+    workers: count
+  }),
+  config: z.looseObject({
+    seed: count,
+    scoring: z.looseObject({
+      bootstrap: count.max(MOST_RESAMPLES),
+      grading: z.record(z.enum(['accuracy', 'generality', 'portability', 'locality']), cuts.optional()).or(z.object({}))
+    })
+  }),
+  settings: z.array(
+    z.object({
+      id: text,
+      label: text,
+      method: z.object({
+        name: text,
+        title: text,
+        family: text,
+        source: text,
+        supportsBatch: z.boolean(),
+        hyperparameters: z.record(text, z.unknown())
+      }),
+      model: z.object({ name: text, hash: text, architecture: text }),
+      dataset: z.object({
+        name: text,
+        title: text,
+        source: text,
+        hash: text,
+        options: z.record(text, z.unknown()),
+        skipped: z.object({ malformed: count, noEdit: count })
+      }),
+      protocol: z.literal('single'),
+      scoring: z.record(text, z.unknown())
+    })
+  ),
+  setup: z.record(
+    text,
+    z.object({ ms: z.number(), parts: z.array(z.object({ what: text, how: z.enum(['computed', 'cached']) })) })
+  ),
+  weights: z.record(text, text),
+  skipped: z.array(z.object({ dataset: text, place: text, kind: z.enum(['malformed', 'no edit']), reason: text })),
+  shards: count,
+  files: z.record(text, sealSchema).optional()
+})
 
 export function writeManifest(runDir: string, manifest: Manifest): void {
   const text = `${JSON.stringify(manifest, null, 2)}\n`

@@ -6,7 +6,7 @@ import { answerViews, listRuns, readRun } from './runs'
 export async function writeReport(
   resultsDir: string,
   siteDir: string,
-  onUnreadable?: (problem: UserError) => void
+  onUnreadable: (problem: UserError) => void = () => {}
 ): Promise<{ index: string; pages: string[] }> {
   const complete = listRuns(resultsDir, onUnreadable).filter((r) => r.manifest.status === 'complete')
   if (complete.length === 0) {
@@ -15,7 +15,19 @@ export async function writeReport(
       hint: 'make one: bench run configs/quickstart.yaml; or name another folder with --out DIR'
     })
   }
-  const dirs = new Map(complete.map(({ dir, manifest }) => [manifest.id, dir]))
-  const summaries = complete.map(({ dir }) => readRun(dir).summary)
+  const dirs = new Map<string, string>()
+  const summaries = complete.flatMap(({ dir, manifest }) => {
+    try {
+      const { summary } = readRun(dir)
+      dirs.set(manifest.id, dir)
+      return [summary]
+    } catch (error) {
+      // One damaged run is no reason to leave out the others.
+      if (!(error instanceof UserError)) throw error
+      onUnreadable(error)
+      return []
+    }
+  })
+  if (summaries.length === 0) throw new UserError('no run here can be read', { place: resultsDir })
   return writeSite(siteDir, summaries, (id) => answerViews(readRun(dirs.get(id)!).answers))
 }

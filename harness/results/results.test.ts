@@ -77,10 +77,92 @@ describe('a table on disk', () => {
   })
 })
 
+/** A manifest with nothing in it but what must be there. */
+const manifest = (startedAt = '2026-01-01T00:00:00.000Z') => ({
+  ...{ format: 'bench-run-2', id: 'x', name: 'x', hash: '', status: 'complete', startedAt, seconds: 0, version: '0' },
+  machine: { cpu: '', cores: 1, memoryBytes: 1, platform: '', node: '', backend: '', workers: 1 },
+  config: { seed: 0, scoring: { bootstrap: 100, grading: {} } },
+  ...{ settings: [], setup: {}, weights: {}, skipped: [], shards: 0 }
+})
+
+describe('a sealed table', () => {
+  const seal = () => ({ 'a.arrow': answersTable.write(join(dir, 'a.arrow'), [[answer(0, 'grass'), answer(1, '草')]]) })
+
+  it('is read when it is what was written', () => {
+    expect(answersTable.readSealed(dir, 'a.arrow', seal())).toHaveLength(2)
+  })
+
+  it('is refused when it is cut, longer, flipped anywhere, missing, or not sealed', () => {
+    const seals = seal()
+    const whole = readFileSync(join(dir, 'a.arrow'))
+    const damaged = (bytes: Buffer) => {
+      writeFileSync(join(dir, 'a.arrow'), bytes)
+      expect(() => answersTable.readSealed(dir, 'a.arrow', seals)).toThrow(UserError)
+    }
+    for (let at = 0; at < whole.length; at += 37) {
+      const flipped = Buffer.from(whole)
+      flipped[at]! ^= 1 << (at % 8)
+      damaged(flipped)
+      damaged(whole.subarray(0, at))
+    }
+    damaged(Buffer.concat([whole, Buffer.of(0)]))
+    rmSync(join(dir, 'a.arrow'))
+    expect(() => answersTable.readSealed(dir, 'a.arrow', seals)).toThrow(/cannot be read/)
+    expect(() => answersTable.readSealed(dir, 'a.arrow', {})).toThrow(/no checksum is stored/)
+  })
+
+  it('has as many rows as were written', () => {
+    const seals = seal()
+    expect(() => answersTable.readSealed(dir, 'a.arrow', { 'a.arrow': { ...seals['a.arrow'], rows: 3 } })).toThrow(
+      /has 2 rows, 3 were written/
+    )
+  })
+})
+
+describe('a table nobody sealed', () => {
+  it('with other columns is refused', () => {
+    editsTable.write(join(dir, 'e.arrow'), [[edit(null)]])
+    expect(() => answersTable.read(join(dir, 'e.arrow'))).toThrow(/it has other columns/)
+  })
+
+  it('with bits changed is rows or one message, in no time', () => {
+    editsTable.write(join(dir, 'e.arrow'), [[edit(null), edit('x')]])
+    const whole = readFileSync(join(dir, 'e.arrow'))
+    const start = performance.now()
+    for (let at = 0; at < whole.length; at += 5) {
+      const flipped = Buffer.from(whole)
+      flipped[at]! ^= 0x80 >> (at % 8)
+      writeFileSync(join(dir, 'e.arrow'), flipped)
+      try {
+        expect(editsTable.read(join(dir, 'e.arrow')).length).toBeLessThan(whole.length)
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error
+      }
+    }
+    expect(performance.now() - start).toBeLessThan(20_000)
+  })
+})
+
 describe('manifests', () => {
   it('of another format are refused', () => {
     writeFileSync(join(dir, 'manifest.json'), '{"format":"bench-run-9"}')
     expect(() => readManifest(dir)).toThrow('format "bench-run-9" is not known here')
+  })
+
+  it('call a run what its folder is called, whatever they say', () => {
+    mkdirSync(join(dir, 'mine'))
+    writeFileSync(join(dir, 'mine', 'manifest.json'), JSON.stringify({ ...manifest(), id: '../../elsewhere' }))
+    expect(readManifest(join(dir, 'mine')).id).toBe('mine')
+  })
+
+  it.each<[string, object]>([
+    ['no list of settings', { settings: 7 }],
+    ['an absurd number of resamples', { config: { seed: 0, scoring: { bootstrap: 1e12, grading: {} } } }],
+    ['a time that is none', { startedAt: 'yesterday' }],
+    ['no machine', { machine: null }]
+  ])('with %s are refused', (_, change) => {
+    writeFileSync(join(dir, 'manifest.json'), JSON.stringify({ ...manifest(), ...change }))
+    expect(() => readManifest(dir)).toThrow(/not the manifest of a run: '/)
   })
 
   it('that are not JSON are refused', () => {
@@ -90,11 +172,11 @@ describe('manifests', () => {
 
   it('list the runs of a folder newest first, and ignore other folders', () => {
     for (const [name, startedAt] of [
-      ['a', '2026-01-01T00:00:00Z'],
-      ['b', '2026-02-01T00:00:00Z']
+      ['a', '2026-01-01T00:00:00.000Z'],
+      ['b', '2026-02-01T00:00:00.000Z']
     ] as const) {
       mkdirSync(join(dir, name))
-      writeFileSync(join(dir, name, 'manifest.json'), JSON.stringify({ format: 'bench-run-2', startedAt }))
+      writeFileSync(join(dir, name, 'manifest.json'), JSON.stringify(manifest(startedAt)))
     }
     mkdirSync(join(dir, 'report'))
     mkdirSync(join(dir, 'older'))

@@ -33,11 +33,12 @@ export function listRuns(
     .sort((a, b) => b.manifest.startedAt.localeCompare(a.manifest.startedAt) || a.dir.localeCompare(b.dir))
 }
 
-/** A complete run with all its numbers, recomputed from its rows. */
+/** A complete run with all its numbers, recomputed from its rows. @throws UserError when a file of it is not as it was written */
 export function readRun(dir: string): { summary: RunSummary; answers: readonly AnswerRow[] } {
   const manifest = readManifest(dir)
-  const answers = answersTable.read(join(dir, 'answers.arrow'))
-  const edits = editsTable.read(join(dir, 'edits.arrow'))
+  const { files = {} } = manifest
+  const answers = answersTable.readSealed(dir, 'answers.arrow', files)
+  const edits = editsTable.readSealed(dir, 'edits.arrow', files)
   const { config } = manifest
   const answersOf = groupBySetting(answers)
   const editsOf = groupBySetting(edits)

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   Bool,
   type DataType,
@@ -20,6 +21,7 @@ import {
 import { UserError } from '../errors'
 import { replaceWhole } from '../replace'
 import type { AnswerRow, EditRow } from './rows'
+import { readSealed, type Seal, type Seals, sealOf } from './seal'
 
 const nullable = (name: string, type: DataType) => new Field(name, type, true)
 const required = (name: string, type: DataType) => new Field(name, type, false)
@@ -64,42 +66,77 @@ const EDITS = new Schema([
 
 /** A table on disk: one record batch for every array of rows. */
 interface TableFormat<Row> {
-  write(file: string, batches: Iterable<readonly Row[]>): void
+  write(file: string, batches: Iterable<readonly Row[]>): Seal
   /** @throws UserError when the file is not a table of this kind */
   read(file: string): Row[]
+  /** Reads a file that must be as it was written. @throws UserError when it is not */
+  readSealed(dir: string, name: string, seals: Seals): Row[]
 }
 
 export const answersTable: TableFormat<AnswerRow> = tableFormat(ANSWERS)
 export const editsTable: TableFormat<EditRow> = tableFormat(EDITS)
 
 function tableFormat<Row extends object>(schema: Schema): TableFormat<Row> {
+  const parse = (bytes: Uint8Array, file: string): Row[] => {
+    try {
+      return rowsOf<Row>(schema, bytes)
+    } catch (error) {
+      throw new UserError(`not a readable Arrow table: ${(error as Error).message}`, { place: file })
+    }
+  }
   return {
     write(file, batches) {
       const writer = new RecordBatchFileWriter()
       writer.reset(undefined, schema)
-      for (const rows of batches) writer.write(recordBatch(schema, rows))
+      let count = 0
+      for (const rows of batches) {
+        count += rows.length
+        writer.write(recordBatch(schema, rows))
+      }
       writer.finish()
       const bytes = writer.toUint8Array(true)
       replaceWhole(file, (temporary) => writeFileSync(temporary, bytes))
+      return sealOf(bytes, count)
     },
     read(file) {
+      let bytes: Buffer
       try {
-        const rows: Row[] = []
-        for (const batch of RecordBatchReader.from(readFileSync(file))) {
-          const columns = schema.fields.map(({ name }) => [name, batch.getChild(name)!] as const)
-          for (let i = 0; i < batch.numRows; i++)
-            rows.push(Object.fromEntries(columns.map(([name, column]) => [name, plain(column.get(i))])) as Row)
-        }
-        return rows
+        bytes = readFileSync(file)
       } catch (error) {
         throw new UserError(`not a readable Arrow table: ${(error as Error).message}`, { place: file })
       }
+      return parse(bytes, file)
+    },
+    readSealed(dir, name, seals) {
+      const rows = parse(readSealed(dir, name, seals), join(dir, name))
+      if (rows.length === seals[name]!.rows) return rows
+      throw new UserError(`has ${rows.length} rows, ${seals[name]!.rows} were written`, { place: join(dir, name) })
     }
   }
 }
 
+function rowsOf<Row extends object>(schema: Schema, bytes: Uint8Array): Row[] {
+  const rows: Row[] = []
+  const reader = RecordBatchReader.from(bytes)
+  reader.open()
+  const describe = (s: Schema) => s.fields.map((f) => `${f.name} ${f.type}`).join(', ')
+  if (describe(reader.schema) !== describe(schema)) throw new Error('it has other columns')
+  for (const batch of reader) {
+    // Every row and every item of a list takes some bytes: a file that claims more is damaged.
+    if (batch.numRows > bytes.length) throw new Error(`it claims ${batch.numRows} rows in ${bytes.length} bytes`)
+    const columns = schema.fields.map(({ name }) => [name, batch.getChild(name)!] as const)
+    for (let i = 0; i < batch.numRows; i++)
+      rows.push(Object.fromEntries(columns.map(([name, column]) => [name, plain(column.get(i), bytes.length)])) as Row)
+  }
+  return rows
+}
+
 /** A list comes as a vector. */
-const plain = (value: unknown): unknown => (value instanceof Vector ? [...value] : value)
+function plain(value: unknown, most: number): unknown {
+  if (!(value instanceof Vector)) return value
+  if (value.length > most) throw new Error(`it claims a list of ${value.length}`)
+  return [...value]
+}
 
 function recordBatch<Row extends object>(schema: Schema, rows: readonly Row[]): RecordBatch {
   const children = schema.fields.map(

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import type { EditCase } from '../../datasets/types'
 import { ftL } from '../../methods/ft'
@@ -7,8 +10,10 @@ import { UserError } from '../errors'
 import { type LanguageModel, openModel } from '../model'
 import { packageRoot } from '../model/registry'
 import { useBackend, watchTensorBytes } from '../tensor'
-import { editAll } from './execute'
+import { describeCorpus, openCorpus } from './corpus'
+import { editAll, WorkerState } from './execute'
 import { checkWeights } from './run'
+import type { OpenedModel } from './tasks'
 
 let model: LanguageModel
 beforeAll(async () => {
@@ -113,4 +118,29 @@ it('finds weights that changed during a run', async () => {
     ({ run: async () => ({ weightsHash }) }) as unknown as Parameters<typeof checkWeights>[0]
   await expect(checkWeights(answering('before'), opened)).resolves.toBeUndefined()
   await expect(checkWeights(answering('after'), opened)).rejects.toThrow('the weights of m changed during the run')
+})
+
+it('refuses to go on with other weights than the run began with', async () => {
+  const state = new WorkerState(() => {})
+  const setup = { backend: 'onnxruntime', threads: 1, seed: 0, cacheDir: '', localityTokens: 8 } as const
+  const name = `${packageRoot()}/harness/model/golden/gptj`
+  const { hash } = (await state.execute(setup, { type: 'open', model: name })) as OpenedModel
+  await expect(state.execute(setup, { type: 'weights-hash', model: name, hash })).resolves.toBeDefined()
+  await expect(state.execute(setup, { type: 'weights-hash', model: name, hash: 'other' })).rejects.toThrow(
+    'the weights changed during the run'
+  )
+})
+
+it('refuses to go on with another corpus than the run began with', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'bench-corpus-'))
+  const file = join(dir, 'corpus.txt')
+  try {
+    writeFileSync(file, 'one two\n\n  \nthree 草\nfour')
+    const source = describeCorpus({ file })
+    expect([...openCorpus(source).documents()]).toEqual(['one two', 'three 草', 'four'])
+    writeFileSync(file, 'another')
+    expect(() => openCorpus(source)).toThrow('the corpus changed during the run')
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
 })

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EditCase } from '../../datasets/types'
 import { findMethod } from '../../methods'
@@ -6,13 +5,13 @@ import type { Corpus, EditContext, EditingMethod } from '../../methods/types'
 import { editBytes, saveEdit } from '../edit/store'
 import type { Edit } from '../edit/types'
 import { UserError } from '../errors'
+import { fileName } from '../file-name'
 import { checkEdit, type LanguageModel, openModel } from '../model'
-import { replaceWhole } from '../replace'
 import type { AnswerRow, EditRow } from '../results/rows'
-import { answersTable, editsTable } from '../results/tables'
 import { askBase, askEdited, tooLong } from '../scoring/score-cases'
 import { useBackend, watchTensorBytes } from '../tensor'
 import { openCorpus } from './corpus'
+import { writeShard } from './folder'
 import type { MethodTask, Task, TaskResults, WorkerMessage, WorkerSetup } from './tasks'
 
 type ShardTask = Extract<Task, { type: 'shard' }>
@@ -31,6 +30,12 @@ export class WorkerState {
   async execute(setup: WorkerSetup, task: Task): Promise<TaskResults[Task['type']]> {
     this.#backend ??= (await useBackend(setup.backend, { threads: setup.threads })).name
     const model = await this.#open(task.model)
+    if ('hash' in task && task.hash !== model.hash) {
+      throw new UserError('the weights changed during the run', {
+        place: task.model,
+        hint: 'start the run anew; what is stored was computed with the weights it began with'
+      })
+    }
     switch (task.type) {
       case 'open': {
         const { hash, config } = model
@@ -93,15 +98,10 @@ export class WorkerState {
         const outcome: Outcome = error === undefined ? outcomes[cases.indexOf(editCase)]! : { error }
         rows.push(editRow(setting, editCase, outcome))
         if (outcome.edit !== undefined && task.storeEditsOf.includes(editCase.id))
-          saveEdit(join(task.editsDir, setting, editCase.id), outcome.edit, model)
+          saveEdit(join(task.editsDir, setting, fileName(editCase.id)), outcome.edit, model)
       }
     }
-    // A shard is there with all its files, or not at all.
-    replaceWhole(task.dir, (fresh) => {
-      mkdirSync(fresh)
-      answersTable.write(join(fresh, 'answers.arrow'), [answers])
-      editsTable.write(join(fresh, 'edits.arrow'), [rows])
-    })
+    writeShard(task.dir, { answers, edits: rows })
     return { failed: rows.filter((r) => r.error !== null).length }
   }
 }

@@ -1,3 +1,5 @@
+import { fileName } from '../file-name'
+
 /**
  * Short names for models: what people call an embedded one or one of the hub, and of a folder the last parts of its path, as many as tell the
  * models of a run apart. No path of the machine gets into results.
@@ -22,8 +24,5 @@ export function shortNames(models: readonly string[], isFolder: (model: string) 
 /** Fit for a file name; ids of the hub and folders keep as many of their last parts as tell the names apart. */
 export function fileNames(names: readonly string[]): Map<string, string> {
   const short = shortNames(names, () => true)
-  return new Map(names.map((name) => [name, fileName(short.get(name)!)]))
+  return new Map(names.map((name) => [name, fileName(short.get(name)!.replaceAll('/', '_'))]))
 }
-
-/** Letters, digits and a few signs, nothing that leads out of a folder. */
-export const fileName = (text: string): string => text.replace(/[^\w.-]+/g, '_').replace(/^\.+/, '_')

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { applyOverrides } from '../cli/overrides'
 import { loadConfig } from '../config/load'
 import { UserError } from '../errors'
-import { fileName, fileNames, shortNames } from './names'
+import { fileName } from '../file-name'
+import { fileNames, shortNames } from './names'
 import { planRun } from './plan'
 
 let dir: string
@@ -75,6 +76,14 @@ it('has the same hash for the same work, whatever the machine, and another for o
     hash(`${CONFIG}scoring: { locality_tokens: 4 }\n`)
   ])
   expect(new Set([one, ...others]).size).toBe(others.length + 1)
+  // A corpus is its content, wherever it lies.
+  const corpus = async (name: string, text: string) => {
+    writeFileSync(join(dir, name), text)
+    return hash(`${CONFIG}corpus: ${name}\n`)
+  }
+  const [first, changed, moved] = [await corpus('a.txt', 'x'), await corpus('a.txt', 'y'), await corpus('b.txt', 'x')]
+  expect(new Set([one, first, changed]).size).toBe(3)
+  expect(moved).toBe(first)
 })
 
 it('asks the methods whether their hyper-parameters fit each model, before anything is read', async () => {
@@ -100,7 +109,11 @@ describe('names in results', () => {
     expect([...fileNames(['a/m', 'b/m', 'EleutherAI/gpt-j-6b']).values()]).toEqual(['a_m', 'b_m', 'gpt-j-6b'])
   })
   it('lead out of no folder', () => {
-    expect(['../..', '.hidden', 'a/../b', 'é|x'].map(fileName)).toEqual(['__..', '_hidden', 'a_.._b', '_x'])
+    for (const name of ['../..', '.hidden', 'a/../b', 'é|x', '..', 'x'.repeat(500)]) {
+      expect(fileName(name)).toMatch(/^[\w-][\w.-]{0,99}$/)
+      expect(fileName(`${name}/`)).not.toBe(fileName(name))
+    }
+    expect(fileName('case-1.2')).toBe('case-1.2')
   })
 })
 

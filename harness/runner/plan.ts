@@ -8,10 +8,12 @@ import { findMethod } from '../../methods'
 import { type LoadedConfig, problem } from '../config/load'
 import type { Config, DatasetEntry, MethodEntry } from '../config/schema'
 import { UserError } from '../errors'
+import { fileName } from '../file-name'
 import { embeddedModels, readModelConfig, resolveModel } from '../model'
 import type { ModelConfig } from '../model/types'
-import { fileName, fileNames, shortNames } from './names'
-import type { MethodTask } from './tasks'
+import { describeCorpus } from './corpus'
+import { fileNames, shortNames } from './names'
+import type { CorpusSource, MethodTask } from './tasks'
 
 export interface PlannedDataset {
   readonly entry: DatasetEntry
@@ -52,6 +54,8 @@ export interface Plan {
   readonly settings: readonly PlannedSetting[]
   readonly shards: readonly PlannedShard[]
   readonly models: Readonly<Record<string, ModelConfig>>
+  /** Text for second moments; missing where neither the config nor the models bring one. */
+  readonly corpus?: CorpusSource
   readonly workers: number
   readonly threads: number
   /** SHA-256 over what decides the answers, but for the models' weights. */
@@ -90,6 +94,9 @@ export async function planRun({ config, placeOf }: LoadedConfig, { onReading }: 
       hint: "give the methods, or the datasets, different names by 'label: ...'"
     })
   }
+  const embedded = config.models.every((name) => embeddedModels().includes(name))
+  const source = config.corpus !== undefined ? { file: config.corpus } : embedded ? ('world' as const) : undefined
+  const corpus = source && describeCorpus(source)
   const shards = planShards(config, settings)
   const workers = workersFor(config, Object.values(models), shards.length)
   return {
@@ -98,9 +105,10 @@ export async function planRun({ config, placeOf }: LoadedConfig, { onReading }: 
     settings,
     shards,
     models,
+    ...(corpus === undefined ? {} : { corpus }),
     workers,
     threads: Math.max(1, Math.floor(availableParallelism() / workers)),
-    hash: hashOf(config, settings)
+    hash: hashOf(config, settings, corpus)
   }
 }
 
@@ -204,10 +212,10 @@ function workersFor(config: Config, models: readonly ModelConfig[], shards: numb
   return largest < SMALL_MODEL ? Math.min(availableParallelism(), shards) : 1
 }
 
-function hashOf(config: Config, settings: readonly PlannedSetting[]): string {
-  const { seed, shard_size, scoring, corpus } = config
+function hashOf(config: Config, settings: readonly PlannedSetting[], corpus: CorpusSource | undefined): string {
+  const { seed, shard_size, scoring } = config
   const what = settings.map((s) => [s.id, s.method.name, s.method.hyperparameters, s.model, s.dataset.hash])
   return createHash('sha256')
-    .update(JSON.stringify([seed, shard_size, scoring.locality_tokens, corpus, what]))
+    .update(JSON.stringify([seed, shard_size, scoring.locality_tokens, corpus?.id, what]))
     .digest('hex')
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import pLimit from 'p-limit'
 import { UserError } from '../errors'
@@ -9,37 +10,59 @@ export interface PoolEvents {
   readonly onLog: (message: string, details?: Readonly<Record<string, unknown>>) => void
 }
 
+export interface PoolOptions {
+  /** A worker that has said nothing and used no processor time for so long is stuck. */
+  readonly stuckMs?: number
+  /** How long workers may take to stop by themselves. */
+  readonly graceMs?: number
+  /** Program of a worker; for tests. */
+  readonly file?: string
+}
+
 interface Worker {
-  readonly process: ChildProcess
+  process: ChildProcess
   busy: boolean
   /** Settles the task in progress. */
   current?: { id: number; resolve: (result: unknown) => void; reject: (error: unknown) => void }
   stderr: string
+  /** Processor time when it was last seen at work, and when that was. */
+  seen: { ticks: number | undefined; at: number }
+  stuck: boolean
 }
 
-/** Worker processes, each doing one task at a time; tasks wait in line by p-limit. */
+/** A worker ended in the middle of a task. */
+class WorkerDied extends UserError {}
+
+/** Worker processes, each doing one task at a time; tasks wait in line by p-limit. A dead worker is started again and its task tried once more. */
 export class WorkerPool {
   readonly #workers: Worker[]
   readonly #setup: WorkerSetup
   readonly #limit: pLimit.Limit
   readonly #events: PoolEvents
+  readonly #options: Required<PoolOptions>
+  readonly #watch: NodeJS.Timeout
   #nextId = 0
   #closed = false
 
-  constructor(size: number, setup: WorkerSetup, events: PoolEvents) {
+  constructor(size: number, setup: WorkerSetup, events: PoolEvents, options: PoolOptions = {}) {
     this.#setup = setup
     this.#events = events
+    // The same loader runs the workers from their sources when it runs us from ours.
+    const file = join(__dirname, `worker${extname(__filename)}`)
+    this.#options = { stuckMs: 180_000, graceMs: 1500, file, ...options }
     this.#limit = pLimit(size)
     this.#workers = Array.from({ length: size }, () => this.#start())
+    this.#watch = setInterval(() => this.#stopStuck(), this.#options.stuckMs / 6)
+    this.#watch.unref()
   }
 
-  /** Does the task on the next free worker. @throws UserError when the worker did, or died. */
+  /** Does the task on the next free worker. @throws UserError when the worker did, or died twice. */
   run<T extends Task>(task: T): Promise<TaskResults[T['type']]> {
     return this.#limit(async () => {
       const worker = this.#workers.find((w) => !w.busy)!
       worker.busy = true
       try {
-        return (await this.#send(worker, task)) as TaskResults[T['type']]
+        return await this.#twice(worker, task)
       } finally {
         worker.busy = false
         delete worker.current
@@ -47,43 +70,72 @@ export class WorkerPool {
     })
   }
 
-  /** Stops the workers, also in the middle of a task; their unfinished shards leave nothing behind. */
-  close(): void {
+  /** Stops the workers, gently before hard; their unfinished shards leave nothing behind. */
+  async close(): Promise<void> {
+    if (this.#closed) return
     this.#closed = true
+    clearInterval(this.#watch)
     this.#limit.clearQueue()
+    const ended = this.#workers.map(({ process }) => exitOf(process))
+    // A worker without a parent has no work, and ends by itself at its next turn.
+    for (const { process } of this.#workers) if (process.connected) process.disconnect()
+    const patience = new Promise((resolve) => setTimeout(resolve, this.#options.graceMs).unref())
+    await Promise.race([Promise.all(ended), patience])
     for (const { process } of this.#workers) process.kill('SIGKILL')
+    await Promise.all(ended)
+  }
+
+  async #twice<T extends Task>(worker: Worker, task: T): Promise<TaskResults[T['type']]> {
+    try {
+      return (await this.#send(worker, task)) as TaskResults[T['type']]
+    } catch (error) {
+      if (!(error instanceof WorkerDied) || this.#closed) throw error
+      this.#events.onLog('a worker died; its task is tried once more', { task: task.type, reason: error.message })
+      Object.assign(worker, { ...this.#start(), busy: true })
+      return (await this.#send(worker, task)) as TaskResults[T['type']]
+    }
   }
 
   #start(): Worker {
-    // The same loader runs the workers from their sources when it runs us from ours.
-    const file = join(__dirname, `worker${extname(__filename)}`)
-    const child = fork(file, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
-    const worker: Worker = { process: child, busy: false, stderr: '' }
-    child.stderr?.on('data', (text) => {
-      worker.stderr = (worker.stderr + text).slice(-4000)
-    })
-    child.on('message', (message: WorkerMessage) => this.#receive(worker, message))
-    child.on('exit', (code, signal) => {
-      if (this.#closed) return
-      worker.current?.reject(died(worker, code, signal))
-    })
+    const child = fork(this.#options.file, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    const worker: Worker = {
+      process: child,
+      busy: false,
+      stderr: '',
+      seen: { ticks: undefined, at: performance.now() },
+      stuck: false
+    }
+    // A worker that was replaced has no say any more.
+    const own = (act: (now: Worker) => void) => {
+      const now = this.#workers?.find((w) => w.process === child)
+      if (now !== undefined) act(now)
+    }
+    child.stderr?.on('data', (text) => own((w) => (w.stderr = (w.stderr + text).slice(-4000))))
+    child.on('message', (message: WorkerMessage) => own((w) => this.#receive(w, message)))
+    child.on('error', () => {})
+    child.on('exit', (code, signal) => own((w) => !this.#closed && w.current?.reject(died(w, code, signal))))
     return worker
   }
 
   #send(worker: Worker, task: Task): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (worker.process.exitCode !== null || worker.process.signalCode !== null) {
-        reject(died(worker, worker.process.exitCode, worker.process.signalCode))
+      const { exitCode, signalCode } = worker.process
+      if (exitCode !== null || signalCode !== null) {
+        reject(died(worker, exitCode, signalCode))
         return
       }
       const id = this.#nextId++
       worker.current = { id, resolve, reject }
+      worker.seen = { ticks: undefined, at: performance.now() }
       const message: TaskMessage = { id, setup: this.#setup, task }
-      worker.process.send(message)
+      worker.process.send(message, (error) => {
+        if (error !== null && !this.#closed) reject(died(worker, null, null))
+      })
     })
   }
 
   #receive(worker: Worker, message: WorkerMessage): void {
+    worker.seen = { ticks: undefined, at: performance.now() }
     switch (message.type) {
       case 'edit':
         this.#events.onEdit(message.setting, message.count)
@@ -98,13 +150,49 @@ export class WorkerPool {
         worker.current?.reject(revived(message.error))
     }
   }
+
+  /** Long work uses the processor; a worker that does neither that nor say anything will not come back. */
+  #stopStuck(): void {
+    for (const worker of this.#workers) {
+      if (worker.current === undefined) continue
+      const ticks = processorTicks(worker.process.pid)
+      const now = performance.now()
+      if (ticks === undefined || ticks !== worker.seen.ticks) worker.seen = { ticks, at: now }
+      else if (now - worker.seen.at > this.#options.stuckMs) {
+        worker.stuck = true
+        worker.process.kill('SIGKILL')
+      }
+    }
+  }
 }
 
-function died(worker: Worker, code: number | null, signal: string | null): UserError {
-  const how = signal === null ? `ended with exit code ${code}` : `was killed (${signal})`
+const exitOf = (child: ChildProcess): Promise<void> =>
+  child.exitCode !== null || child.signalCode !== null || child.pid === undefined
+    ? Promise.resolve()
+    : new Promise((resolve) => child.once('exit', () => resolve()))
+
+/** Processor time of a process so far, in the system's ticks; undefined where the system does not tell. */
+function processorTicks(pid: number | undefined): number | undefined {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+    return Number(fields[11]) + Number(fields[12])
+  } catch {
+    return undefined
+  }
+}
+
+function died(worker: Worker, code: number | null, signal: string | null): WorkerDied {
   const said = worker.stderr.trim().split('\n').slice(-3).join('\n')
-  return new UserError(`a worker process ${how} in the middle of its work${said === '' ? '' : `:\n${said}`}`, {
-    hint: 'what is stored is intact; if memory ran out, use fewer workers (--workers 1), then go on with --resume'
+  const memory = /heap out of memory|bad_alloc|ENOMEM/i.test(worker.stderr) || (signal === 'SIGKILL' && !worker.stuck)
+  const how = worker.stuck
+    ? 'did nothing any more and was stopped'
+    : signal === null
+      ? `ended with exit code ${code}`
+      : `was killed (${signal})`
+  return new WorkerDied(`a worker process ${how} in the middle of its work${said === '' ? '' : `:\n${said}`}`, {
+    hint: memory
+      ? 'what is stored is intact; memory probably ran out: use fewer workers (--workers 1) or a smaller shard_size, then go on with --resume'
+      : 'what is stored is intact; go on with --resume'
   })
 }
 

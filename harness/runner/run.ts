@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
-import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { findMethod } from '../../methods'
 import { UserError } from '../errors'
-import { embeddedModels } from '../model/registry'
-import { type Manifest, type Setting, writeManifest } from '../results/manifest'
+import { fileName } from '../file-name'
+import { type Manifest, readManifest, type Setting } from '../results/manifest'
 import { listRuns } from '../results/runs'
-import { answersTable, editsTable } from '../results/tables'
 import type { Setup } from '../results/types'
+import { RunFolder, readRows } from './folder'
 import { cacheDir, describeMachine, gitCommit, packageVersion } from './machine'
 import { type Plan, type PlannedSetting, type PlannedShard, placeOfSkipped } from './plan'
 import { WorkerPool } from './pool'
@@ -25,6 +24,8 @@ export interface RunOptions {
   readonly resultsDir: string
   /** Go on with the run of the same plan, where there is one; a complete one is left as it is. */
   readonly resume: boolean
+  /** With `resume`: compute again what holds failed cases, of a complete run too. */
+  readonly retryFailed?: boolean
   readonly onProgress: (progress: RunProgress) => void
   readonly onLog: (message: string) => void
   /** Stops the run; what is stored stays. */
@@ -40,16 +41,21 @@ export interface FinishedRun {
   readonly resumedShards: number
 }
 
-/** The run was stopped from outside; it can be resumed. */
+/** The run was stopped before its end; it can be resumed. */
 export class RunInterrupted extends Error {
   constructor(
     readonly dir: string,
     readonly stored: number,
-    readonly shards: number
+    readonly shards: number,
+    /** Why it stopped itself; undefined when it was stopped from outside. */
+    readonly reason?: string
   ) {
-    super('interrupted')
+    super(reason ?? 'interrupted')
   }
 }
+
+/** More cases failed than the config allows. */
+class TooManyFailed extends Error {}
 
 /**
  * Executes a plan: opens the models, does the shared work of the methods, then all shards side by side in worker processes,
@@ -57,6 +63,7 @@ export class RunInterrupted extends Error {
  */
 export async function executeRun(plan: Plan, options: RunOptions): Promise<FinishedRun> {
   const started = performance.now()
+  const seconds = () => (performance.now() - started) / 1000
   const pool = new WorkerPool(plan.workers, workerSetup(plan), {
     onEdit: (_, count) => progress.edit(count),
     onLog: (message, details) => log?.(message, details)
@@ -67,43 +74,59 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
   const work = async (): Promise<FinishedRun> => {
     options.onProgress({ phase: 'preparing', done: 0, total: progress.total })
     const opened = await openModels(plan, pool)
-    const run = openFolder(plan, opened, options)
+    const found = findRun(plan, opened, options)
+    if (found !== undefined && 'edits' in found) return found
+    const run = found ?? newFolder(plan, opened, options)
     folder = run
-    if (run.manifest.status === 'complete')
-      return { dir: run.dir, manifest: run.manifest, ...run.count(), resumedShards: plan.shards.length }
     log = (message, details) => run.log(message, details)
     log(run.resumed ? 'resumed' : 'started', { shards: plan.shards.length, workers: plan.workers })
-    await prepareMethods(plan, pool, run)
-    const missing = plan.shards.filter((shard) => !run.has(shard))
-    const resumedShards = plan.shards.length - missing.length
-    progress.skip(plan.shards.filter((shard) => run.has(shard)))
-    await Promise.all(missing.map((shard) => runShard(plan, shard, pool, run)))
+    await prepareMethods(plan, pool, run, opened)
+    const failures = new Failures(plan)
+    const missing = plan.shards.filter((shard) => {
+      const edits = run.editsOf(shard)
+      const failed = edits?.filter((e) => e.error !== null).length ?? 0
+      if (edits === undefined) return true
+      if (failed === 0 || options.retryFailed !== true) {
+        failures.add(failed)
+        progress.skip(shard)
+        return false
+      }
+      run.drop(shard)
+      return true
+    })
+    await Promise.all(
+      missing.map(async (shard) => failures.add(await runShard(plan, shard, pool, run, opened.get(shard.model)!)))
+    )
     await checkWeights(pool, opened)
-    run.merge(plan.shards)
-    const manifest = run.finish((performance.now() - started) / 1000)
-    return { dir: run.dir, manifest, ...run.count(), resumedShards }
+    const manifest = run.finish(plan.shards, seconds())
+    return { dir: run.dir, manifest, ...failures.count(), resumedShards: plan.shards.length - missing.length }
   }
-  // A killed worker never answers, so stopping is a race.
+  // A worker in the middle of its work does not answer, so stopping is a race.
   const stopped = new Promise<never>((_, reject) => {
     options.signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true })
   })
   try {
     return await Promise.race([work(), stopped])
   } catch (error) {
-    const stored = folder === undefined ? 0 : plan.shards.filter((shard) => folder!.has(shard)).length
-    // A run that came to nothing leaves nothing.
-    if (stored === 0 && folder?.manifest.status === 'running') folder.remove()
-    if (!options.signal.aborted) throw error
-    if (stored > 0) folder?.pause((performance.now() - started) / 1000)
-    throw new RunInterrupted(folder?.dir ?? options.resultsDir, stored, plan.shards.length)
+    // Nobody writes into the folder any more once the workers are gone.
+    await pool.close()
+    const stored = folder?.storedShards(plan.shards).length ?? 0
+    if (folder?.manifest.status === 'running') {
+      // A run that came to nothing leaves nothing.
+      if (stored === 0 && !folder.resumed) folder.remove()
+      else folder.pause(seconds())
+    }
+    const failed = error instanceof TooManyFailed
+    if (!options.signal.aborted && !failed) throw error
+    const reason = failed ? error.message : undefined
+    throw new RunInterrupted(folder?.dir ?? options.resultsDir, stored, plan.shards.length, reason)
   } finally {
-    pool.close()
+    await pool.close()
+    folder?.release()
   }
 }
 
-function workerSetup({ config, threads }: Plan): WorkerSetup {
-  const embedded = config.models.every((name) => embeddedModels().includes(name))
-  const corpus = config.corpus !== undefined ? { file: config.corpus } : embedded ? ('world' as const) : undefined
+function workerSetup({ config, threads, corpus }: Plan): WorkerSetup {
   return {
     backend: config.backend,
     threads,
@@ -121,23 +144,37 @@ async function openModels(plan: Plan, pool: WorkerPool): Promise<Map<string, Ope
 }
 
 /** The work all edits of a method share, once for a method, a model and its hyper-parameters. */
-async function prepareMethods(plan: Plan, pool: WorkerPool, folder: RunFolder): Promise<void> {
+async function prepareMethods(
+  plan: Plan,
+  pool: WorkerPool,
+  folder: RunFolder,
+  opened: ReadonlyMap<string, OpenedModel>
+): Promise<void> {
   const done = new Map<string, Setup>()
   for (const { id, model, method } of plan.settings) {
     if (folder.manifest.setup[id] !== undefined) continue
     const key = JSON.stringify([model, method.name, method.hyperparameters])
-    const setup = done.get(key) ?? (await pool.run({ type: 'prepare', model, method }))
+    const { hash } = opened.get(model)!
+    const setup = done.get(key) ?? (await pool.run({ type: 'prepare', model, hash, method }))
     done.set(key, setup)
     folder.setup(id, setup)
   }
 }
 
-async function runShard(plan: Plan, shard: PlannedShard, pool: WorkerPool, folder: RunFolder): Promise<void> {
+/** @returns how many edits of the shard failed */
+async function runShard(
+  plan: Plan,
+  shard: PlannedShard,
+  pool: WorkerPool,
+  folder: RunFolder,
+  { hash }: OpenedModel
+): Promise<number> {
   const { store_edits: store } = plan.config
   const stored = store === 'all' ? shard.dataset.cases : shard.dataset.cases.slice(0, store)
   const { failed } = await pool.run({
     type: 'shard',
     model: shard.model,
+    hash,
     methods: shard.settings.map((s) => s.method),
     cases: shard.cases,
     dir: folder.shardDir(shard),
@@ -145,6 +182,39 @@ async function runShard(plan: Plan, shard: PlannedShard, pool: WorkerPool, folde
     storeEditsOf: stored.map((c) => c.id)
   })
   folder.log('shard', { index: shard.index, cases: shard.cases.length, failed })
+  return failed
+}
+
+/** Counts failed edits, and stops the run when there are more than the config allows. */
+class Failures {
+  readonly #edits: number
+  readonly #most: number
+  readonly #policy: string
+  #failed = 0
+
+  constructor({ shards, config }: Plan) {
+    this.#edits = shards.reduce((sum, s) => sum + s.cases.length * s.settings.length, 0)
+    const { max_failed: most } = config
+    this.#policy = String(most)
+    this.#most =
+      most === undefined
+        ? Number.POSITIVE_INFINITY
+        : typeof most === 'number'
+          ? most
+          : (Number.parseInt(most, 10) / 100) * this.#edits
+  }
+
+  add(failed: number): void {
+    this.#failed += failed
+    if (this.#failed > this.#most)
+      throw new TooManyFailed(
+        `${this.#failed} of ${this.#edits} edits failed, more than max_failed: ${this.#policy} allows`
+      )
+  }
+
+  count(): { edits: number; failed: number } {
+    return { edits: this.#edits, failed: this.#failed }
+  }
 }
 
 /** Edits are values: the base weights must be the same bytes after the run. */
@@ -152,8 +222,8 @@ export async function checkWeights(
   pool: Pick<WorkerPool, 'run'>,
   opened: ReadonlyMap<string, OpenedModel>
 ): Promise<void> {
-  for (const [model, { weightsHash }] of opened) {
-    const after = await pool.run({ type: 'weights-hash', model })
+  for (const [model, { weightsHash, hash }] of opened) {
+    const after = await pool.run({ type: 'weights-hash', model, hash })
     if (after.weightsHash !== weightsHash) throw new Error(`the weights of ${model} changed during the run`)
   }
 }
@@ -174,40 +244,60 @@ class ProgressCount {
     this.#report({ phase: 'editing', done: this.#done, total: this.total })
   }
 
-  skip(shards: readonly PlannedShard[]): void {
-    this.#done += shards.reduce((sum, s) => sum + s.cases.length * s.settings.length, 0)
+  skip({ cases, settings }: PlannedShard): void {
+    this.#done += cases.length * settings.length
   }
 }
 
-/**
- * The folder of the run: named by the config and the hash of all that decides the answers. Resuming finds it again, finished or
- * not; a fresh start beside an older run of the same name gets a number, so that nothing is lost.
- */
-function openFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, options: RunOptions): RunFolder {
+/** Hash of all that decides the answers. */
+function hashOfRun(plan: Plan, opened: ReadonlyMap<string, OpenedModel>): string {
   const models = [...opened].map(([name, { hash, backend }]) => [name, hash, backend])
-  const hash = createHash('sha256')
+  return createHash('sha256')
     .update(JSON.stringify([plan.hash, packageVersion(), models]))
     .digest('hex')
-  if (options.resume) {
-    const same = listRuns(options.resultsDir).filter((r) => r.manifest.hash === hash)
-    const found = same.find((r) => r.manifest.status === 'running') ?? same[0]
-    if (found !== undefined) return new RunFolder(found.dir, found.manifest, true)
-    options.onLog(`no run of this config and data in ${options.resultsDir}; starting a new one`)
+}
+
+/** The run of the same plan to go on with, or a complete one as it is; undefined when a new one is wanted. */
+function findRun(
+  plan: Plan,
+  opened: ReadonlyMap<string, OpenedModel>,
+  { resume, resultsDir, retryFailed, onLog }: RunOptions
+): RunFolder | FinishedRun | undefined {
+  if (!resume) return undefined
+  const hash = hashOfRun(plan, opened)
+  const unreadable = (problem: UserError) => onLog(`left alone: ${problem.format()}`)
+  const same = listRuns(resultsDir, unreadable).filter((r) => r.manifest.hash === hash)
+  const running = same.find((r) => r.manifest.status === 'running')
+  if (running !== undefined) return RunFolder.resume(running.dir, running.manifest)
+  for (const { dir, manifest } of same) {
+    try {
+      const rows = readRows(dir, manifest)
+      const failed = rows.edits.filter((e) => e.error !== null).length
+      if (failed === 0 || retryFailed !== true)
+        return { dir, manifest, edits: rows.edits.length, failed, resumedShards: plan.shards.length }
+      const folder = RunFolder.resume(dir, readManifest(dir))
+      folder.reopen(plan.shards, rows)
+      return folder
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      unreadable(error)
+    }
   }
-  const first = `${plan.config.name}-${hash.slice(0, 12)}`
-  let id = first
-  for (let n = 2; existsSync(join(options.resultsDir, id)); n++) id = `${first}-${n}`
-  const startedAt = new Date().toISOString()
-  const dir = join(options.resultsDir, id)
-  mkdirSync(join(dir, 'shards'), { recursive: true })
+  onLog(`no run of this config and data in ${resultsDir}; starting a new one`)
+  return undefined
+}
+
+/** A folder named by the config and the hash of the run; beside an older run of the same name it gets a number, so that nothing is lost. */
+function newFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, { resultsDir }: RunOptions): RunFolder {
+  const hash = hashOfRun(plan, opened)
   const backends = [...new Set([...opened.values()].map((m) => m.backend))]
-  const manifest: Manifest = {
+  const manifestOf = (id: string): Manifest => ({
     format: 'bench-run-2',
     id,
     name: plan.config.name,
     hash,
     status: 'running',
-    startedAt,
+    startedAt: new Date().toISOString(),
     seconds: 0,
     version: packageVersion(),
     gitCommit: gitCommit(),
@@ -225,8 +315,8 @@ function openFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, option
       }))
     ),
     shards: plan.shards.length
-  }
-  return new RunFolder(dir, manifest, false)
+  })
+  return RunFolder.create(resultsDir, fileName(`${plan.config.name}-${hash.slice(0, 12)}`), manifestOf)
 }
 
 function describeSetting(
@@ -251,96 +341,5 @@ function describeSetting(
     },
     protocol: 'single',
     scoring: { locality_tokens: scoring.locality_tokens }
-  }
-}
-
-/** The folder of a run: manifest, log, shards while it runs, and in the end the merged rows. */
-class RunFolder {
-  readonly dir: string
-  readonly resumed: boolean
-  #manifest: Manifest
-
-  constructor(dir: string, manifest: Manifest, resumed: boolean) {
-    this.dir = dir
-    this.resumed = resumed
-    this.#manifest = manifest
-    // What a kill left unfinished.
-    for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' }))
-      if (name.endsWith('.new')) rmSync(join(dir, name), { recursive: true, force: true })
-    writeManifest(dir, manifest)
-  }
-
-  get manifest(): Manifest {
-    return this.#manifest
-  }
-
-  log(message: string, details: Readonly<Record<string, unknown>> = {}): void {
-    const line = JSON.stringify({ time: new Date().toISOString(), message, ...details })
-    appendFileSync(join(this.dir, 'log.jsonl'), `${line}\n`)
-  }
-
-  setup(setting: string, setup: Setup): void {
-    this.#update({ setup: { ...this.#manifest.setup, [setting]: setup } })
-  }
-
-  shardDir({ index }: PlannedShard): string {
-    return join(this.dir, 'shards', String(index).padStart(5, '0'))
-  }
-
-  has(shard: PlannedShard): boolean {
-    return existsSync(this.shardDir(shard))
-  }
-
-  merge(shards: readonly PlannedShard[]): void {
-    const rows = shards.map((shard) => ({
-      answers: answersTable.read(join(this.shardDir(shard), 'answers.arrow')),
-      edits: editsTable.read(join(this.shardDir(shard), 'edits.arrow'))
-    }))
-    answersTable.write(
-      join(this.dir, 'answers.arrow'),
-      rows.map((r) => r.answers)
-    )
-    editsTable.write(
-      join(this.dir, 'edits.arrow'),
-      rows.map((r) => r.edits)
-    )
-  }
-
-  /** Edits of a complete run. */
-  count(): { edits: number; failed: number } {
-    const edits = editsTable.read(join(this.dir, 'edits.arrow'))
-    return { edits: edits.length, failed: edits.filter((e) => e.error !== null).length }
-  }
-
-  pause(seconds: number): void {
-    this.#update({ seconds: this.#manifest.seconds + seconds })
-  }
-
-  remove(): void {
-    rmSync(this.dir, { recursive: true, force: true })
-  }
-
-  finish(seconds: number): Manifest {
-    this.#update({ seconds: this.#manifest.seconds + seconds, status: 'complete' })
-    this.log('complete', { seconds })
-    rmSync(join(this.dir, 'shards'), { recursive: true, force: true })
-    return this.#manifest
-  }
-
-  #update(changes: Partial<Manifest>): void {
-    this.#manifest = { ...this.#manifest, ...changes }
-    writeManifest(this.dir, this.#manifest)
-  }
-}
-
-/** @throws UserError when a folder cannot hold runs */
-export function checkResultsDir(dir: string): void {
-  try {
-    mkdirSync(dir, { recursive: true })
-  } catch (error) {
-    throw new UserError(`cannot make the results folder: ${(error as Error).message}`, {
-      place: dir,
-      hint: 'choose another one with --out DIR'
-    })
   }
 }

@@ -2,8 +2,11 @@ import type { EditCase } from '../../datasets/types'
 import type { Setup } from '../results/types'
 import type { BackendName } from '../tensor'
 
-/** Where text for second moments comes from: a file, or the embedded world's own corpus. */
-export type CorpusSource = { readonly file: string } | 'world'
+/** Where text for second moments comes from, a file or the embedded world's own corpus, and the name of its content. */
+export interface CorpusSource {
+  readonly source: { readonly file: string } | 'world'
+  readonly id: string
+}
 
 /** A method as a worker is to run it. */
 export interface MethodTask {
@@ -23,16 +26,17 @@ export interface WorkerSetup {
   readonly localityTokens: number
 }
 
-/** What a worker process can be asked to do. */
+/** What a worker process can be asked to do. `hash` is that of the model as the run opened it: another one is refused. */
 export type Task =
   /** Open a model; the answer says what it is. */
   | { readonly type: 'open'; readonly model: string }
   /** Do the work that all edits of a method share; the answer says how long it took. */
-  | { readonly type: 'prepare'; readonly model: string; readonly method: MethodTask }
+  | { readonly type: 'prepare'; readonly model: string; readonly hash: string; readonly method: MethodTask }
   /** Edit and score some cases by every method and store their rows. */
   | {
       readonly type: 'shard'
       readonly model: string
+      readonly hash: string
       readonly methods: readonly MethodTask[]
       readonly cases: readonly EditCase[]
       /** Folder the rows go to. */
@@ -41,7 +45,7 @@ export type Task =
       readonly editsDir: string
       readonly storeEditsOf: readonly string[]
     }
-  | { readonly type: 'weights-hash'; readonly model: string }
+  | { readonly type: 'weights-hash'; readonly model: string; readonly hash: string }
 
 export interface OpenedModel {
   readonly hash: string

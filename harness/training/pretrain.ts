@@ -10,7 +10,7 @@ import { forward } from '../model/forward'
 import { saveModel } from '../model/save'
 import { loadTokenizer } from '../model/tokenizer'
 import { randomStream } from '../random'
-import { replaceWhole } from '../replace'
+import { makeFolder, replaceWhole } from '../replace'
 import { crossEntropy } from '../tensor'
 import { Adam, globalNorm } from '../tensor/optimizer'
 import { type TokenizerFiles, trainTokenizer } from './bpe'
@@ -49,7 +49,7 @@ export function pretrain(
 ): { loss: number; seconds: number } {
   const start = performance.now()
   const { reportEvery = 20, checkpointEvery = 200 } = options
-  mkdirSync(options.out, { recursive: true })
+  makeFolder(options.out)
   const checkpoint = new Checkpoint(join(options.out, 'checkpoint'), recipe)
   const resumed = options.resume ? checkpoint.read() : undefined
   const tokenizerFiles = trainTokenizer(documents, recipe.config.vocab, options.common)
@@ -156,7 +156,7 @@ function lossAndGradients(
 function encodeDocuments(documents: readonly string[], files: TokenizerFiles): number[][] {
   // The library reads tokenizers from a folder.
   const dir = join(tmpdir(), `bench-tokenizer-${process.pid}`)
-  mkdirSync(dir, { recursive: true })
+  makeFolder(dir)
   try {
     for (const [name, content] of Object.entries(files)) writeFileSync(join(dir, name), content)
     const tokenizer = loadTokenizer(dir)

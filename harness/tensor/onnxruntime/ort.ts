@@ -41,6 +41,9 @@ const RUN_OPTIONS = Object.freeze({})
 
 /** Opens ONNX Runtime's synchronous interface, or throws saying why this machine has none. */
 export function loadOrt(): NativeBinding {
+  // The library reports its use to its makers, by default: it looks up a host of theirs and keeps a device id and an event database under the
+  // user's cache. Nothing leaves the machine from here, and nothing is written outside our folders.
+  process.env.ORT_DISABLE_TELEMETRY = '1'
   let binding: NativeBinding
   try {
     binding = require('onnxruntime-node/dist/binding.js').binding

@@ -1,0 +1,150 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Manifest } from '../results/manifest'
+import { readManifest } from '../results/manifest'
+import type { AnswerRow, EditRow } from '../results/rows'
+import { checkResultsDir, RunFolder, readRows, writeShard } from './folder'
+import type { PlannedShard } from './plan'
+
+let dir: string
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'bench-folder-'))
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+const manifestOf = (id: string): Manifest =>
+  ({
+    ...{ format: 'bench-run-2', id, name: 'x', hash: '', status: 'running', startedAt: new Date().toISOString() },
+    ...{ seconds: 0, version: '0', settings: [], setup: {}, weights: {}, skipped: [], shards: 2 },
+    machine: { cpu: '', cores: 1, memoryBytes: 1, platform: '', node: '', backend: '', workers: 1 },
+    config: { seed: 0, scoring: { bootstrap: 100, grading: {} } }
+  }) as unknown as Manifest
+
+const shards = [0, 1].map((index) => ({
+  index,
+  settings: [{ id: 's' }],
+  cases: [{ id: `case-${index}` }]
+})) as unknown as PlannedShard[]
+
+const answer = (caseId: string): AnswerRow => ({
+  ...{ setting: 's', caseId, probe: 0, property: 'accuracy' as const, kind: 'rewrite', prompt: 'p', expected: 'e' },
+  ...{
+    before: '',
+    after: 'e',
+    exactBefore: false,
+    exactAfter: true,
+    longerAfter: false,
+    shareBefore: 0,
+    shareAfter: 1
+  },
+  ...{ betterNllBefore: null, betterNllAfter: null, worseNllBefore: null, worseNllAfter: null }
+})
+const edit = (caseId: string, error: string | null = null): EditRow => ({
+  ...{ setting: 's', caseId, prompt: 'p', subject: 's', target: 't', editMs: 1, together: 1, flops: 1 },
+  ...{ peakBytes: 1, editBytes: 1, lossCurve: [1], diagnostics: '{}', error }
+})
+const rowsOf = ({ index }: PlannedShard, error: string | null = null) => ({
+  answers: [answer(`case-${index}`)],
+  edits: [edit(`case-${index}`, error)]
+})
+
+const create = () => RunFolder.create(dir, 'run', manifestOf)
+
+it('puts the shards’ rows together in their order, and seals what it leaves', () => {
+  const folder = create()
+  for (const shard of [...shards].reverse()) writeShard(folder.shardDir(shard), rowsOf(shard))
+  folder.finish(shards, 1)
+  folder.release()
+  const at = join(dir, 'run')
+  expect(readdirSync(at).sort()).toEqual(['answers.arrow', 'edits.arrow', 'log.jsonl', 'manifest.json'])
+  const rows = readRows(at, readManifest(at))
+  expect(rows.edits.map((e) => e.caseId)).toEqual(['case-0', 'case-1'])
+})
+
+describe('a damaged shard', () => {
+  it.each(['answers.arrow', 'edits.arrow', 'seals.json'])(
+    'is told by any changed byte of %s, removed, and named in the log',
+    (name) => {
+      const folder = create()
+      const [shard] = shards
+      writeShard(folder.shardDir(shard!), rowsOf(shard!))
+      const file = join(folder.shardDir(shard!), name)
+      const whole = readFileSync(file)
+      for (let at = 0; at < whole.length; at += 61) {
+        writeShard(folder.shardDir(shard!), rowsOf(shard!))
+        const flipped = Buffer.from(whole)
+        flipped[at]! ^= 4
+        writeFileSync(file, flipped)
+        expect([at, folder.editsOf(shard!)]).toEqual([at, undefined])
+        expect(existsSync(folder.shardDir(shard!))).toBe(false)
+      }
+      expect(readFileSync(join(folder.dir, 'log.jsonl'), 'utf8')).toContain('"damaged"')
+      folder.release()
+    }
+  )
+
+  it('does not get into the rows of the run', () => {
+    const folder = create()
+    for (const shard of shards) writeShard(folder.shardDir(shard), rowsOf(shard))
+    writeFileSync(join(folder.shardDir(shards[1]!), 'answers.arrow'), '')
+    expect(() => folder.finish(shards, 1)).toThrow(/has 0 bytes, \d+ were written/)
+    folder.release()
+  })
+})
+
+describe('a run', () => {
+  it('has a folder of its own, numbered beside others', () => {
+    const [a, b] = [create(), create()]
+    expect([a.dir, b.dir]).toEqual([join(dir, 'run'), join(dir, 'run-2')])
+    a.remove()
+    b.release()
+    expect(readdirSync(dir)).toEqual(['run-2'])
+  })
+
+  it('is worked on by one process', () => {
+    const folder = create()
+    expect(() => RunFolder.resume(folder.dir, manifestOf('run'))).toThrow(/another process works on this run/)
+    folder.release()
+    RunFolder.resume(folder.dir, manifestOf('run')).release()
+  })
+
+  it('is free again when its process is gone, or has not been heard of', () => {
+    const folder = create()
+    folder.release()
+    const { pid } = spawnSync(process.execPath, ['-e', '0'])
+    writeFileSync(join(folder.dir, 'run.lock'), JSON.stringify({ pid, host: hostname() }))
+    RunFolder.resume(folder.dir, manifestOf('run')).release()
+    writeFileSync(join(folder.dir, 'run.lock'), 'nonsense')
+    RunFolder.resume(folder.dir, manifestOf('run')).release()
+    writeFileSync(join(folder.dir, 'run.lock'), JSON.stringify({ pid: 1, host: 'another machine' }))
+    expect(() => RunFolder.resume(folder.dir, manifestOf('run'))).toThrow(/process 1 on another machine/)
+  })
+
+  it('that is complete can be taken apart again, so that some of it is computed anew', () => {
+    const folder = create()
+    for (const shard of shards) writeShard(folder.shardDir(shard), rowsOf(shard, shard.index === 1 ? 'failed' : null))
+    folder.finish(shards, 1)
+    const whole = readRows(folder.dir, folder.manifest)
+    folder.reopen(shards, whole)
+    expect(folder.manifest).toMatchObject({ status: 'running' })
+    expect(folder.manifest.files).toBeUndefined()
+    expect(folder.editsOf(shards[1]!)!.map((e) => e.error)).toEqual(['failed'])
+    folder.drop(shards[1]!)
+    writeShard(folder.shardDir(shards[1]!), rowsOf(shards[1]!))
+    folder.finish(shards, 1)
+    expect(readRows(folder.dir, folder.manifest).edits.map((e) => e.error)).toEqual([null, null])
+    folder.release()
+  })
+})
+
+it('finds at once that a results folder cannot be made or written to', () => {
+  checkResultsDir(join(dir, 'a', 'b'))
+  expect(readdirSync(join(dir, 'a', 'b'))).toEqual([])
+  writeFileSync(join(dir, 'file'), '')
+  for (const place of [join(dir, 'file'), join(dir, 'file', 'x'), '/proc/x/y', join(dir, 'n'.repeat(300))])
+    expect(() => checkResultsDir(place)).toThrow(/cannot make the results folder/)
+  mkdirSync(join(dir, 'there'))
+  checkResultsDir(join(dir, 'there'))
+})

@@ -1,0 +1,207 @@
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { UserError } from '../errors'
+import { makeFolder, replaceWhole } from '../replace'
+import { type Manifest, writeManifest } from '../results/manifest'
+import type { AnswerRow, EditRow } from '../results/rows'
+import { type Seals, sealSchema } from '../results/seal'
+import { answersTable, editsTable } from '../results/tables'
+import type { Setup } from '../results/types'
+import { RunLock } from './lock'
+import type { PlannedShard } from './plan'
+
+const ANSWERS = 'answers.arrow'
+const EDITS = 'edits.arrow'
+const SEALS = 'seals.json'
+const sealsSchema = z.record(z.string(), sealSchema)
+
+/** The rows of one shard, or of a whole run. */
+export interface Rows {
+  readonly answers: readonly AnswerRow[]
+  readonly edits: readonly EditRow[]
+}
+
+/** Writes a shard: there with all its files and what they must be, or not at all. */
+export function writeShard(dir: string, { answers, edits }: Rows): void {
+  replaceWhole(dir, (fresh) => {
+    mkdirSync(fresh)
+    const seals = {
+      [ANSWERS]: answersTable.write(join(fresh, ANSWERS), [answers]),
+      [EDITS]: editsTable.write(join(fresh, EDITS), [edits])
+    }
+    writeFileSync(join(fresh, SEALS), JSON.stringify(seals))
+  })
+}
+
+/** The rows of a shard as they were written. @throws UserError when it is damaged */
+function readShard(dir: string): Rows {
+  let seals: Seals
+  try {
+    seals = sealsSchema.parse(JSON.parse(readFileSync(join(dir, SEALS), 'utf8')))
+  } catch {
+    throw new UserError('the checksums of the shard cannot be read', { place: join(dir, SEALS) })
+  }
+  return { answers: answersTable.readSealed(dir, ANSWERS, seals), edits: editsTable.readSealed(dir, EDITS, seals) }
+}
+
+/** The folder of a run, held by one process: manifest, log, shards while it runs, and in the end the merged rows. */
+export class RunFolder {
+  readonly dir: string
+  readonly resumed: boolean
+  #manifest: Manifest
+  readonly #lock: RunLock
+
+  /** Claims a new folder beside others of the same name, numbered where there are some. */
+  static create(resultsDir: string, name: string, manifestOf: (id: string) => Manifest): RunFolder {
+    makeFolder(resultsDir)
+    for (let n = 1; ; n++) {
+      const id = n === 1 ? name : `${name}-${n}`
+      const dir = join(resultsDir, id)
+      try {
+        mkdirSync(dir)
+      } catch (error) {
+        // Whoever makes the folder has it.
+        if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue
+        throw error
+      }
+      return new RunFolder(dir, manifestOf(id), false)
+    }
+  }
+
+  /** Goes on with a run. @throws UserError when another process works on it */
+  static resume(dir: string, manifest: Manifest): RunFolder {
+    return new RunFolder(dir, manifest, true)
+  }
+
+  private constructor(dir: string, manifest: Manifest, resumed: boolean) {
+    this.dir = dir
+    this.resumed = resumed
+    this.#manifest = manifest
+    this.#lock = new RunLock(dir)
+    // What a kill left unfinished.
+    for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' }))
+      if (name.endsWith('.new')) rmSync(join(dir, name), { recursive: true, force: true })
+    makeFolder(join(dir, 'shards'))
+    writeManifest(dir, manifest)
+  }
+
+  get manifest(): Manifest {
+    return this.#manifest
+  }
+
+  log(message: string, details: Readonly<Record<string, unknown>> = {}): void {
+    const line = JSON.stringify({ time: new Date().toISOString(), message, ...details })
+    appendFileSync(join(this.dir, 'log.jsonl'), `${line}\n`)
+  }
+
+  setup(setting: string, setup: Setup): void {
+    this.#update({ setup: { ...this.#manifest.setup, [setting]: setup } })
+  }
+
+  shardDir({ index }: PlannedShard): string {
+    return join(this.dir, 'shards', String(index).padStart(5, '0'))
+  }
+
+  /** Shards that are stored, damaged ones included. */
+  storedShards(shards: readonly PlannedShard[]): PlannedShard[] {
+    return shards.filter((shard) => existsSync(this.shardDir(shard)))
+  }
+
+  /** The edits of a stored shard; undefined when there is none, or a damaged one, which is removed and will be computed again. */
+  editsOf(shard: PlannedShard): readonly EditRow[] | undefined {
+    const dir = this.shardDir(shard)
+    if (!existsSync(dir)) return undefined
+    try {
+      return readShard(dir).edits
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      this.log('damaged', { index: shard.index, reason: error.message })
+      rmSync(dir, { recursive: true, force: true })
+      return undefined
+    }
+  }
+
+  drop(shard: PlannedShard): void {
+    rmSync(this.shardDir(shard), { recursive: true, force: true })
+  }
+
+  /** Takes a complete run apart into its shards again, so that some can be computed anew. */
+  reopen(shards: readonly PlannedShard[], rows: Rows): void {
+    const keyOf = ({ setting, caseId }: { setting: string; caseId: string }) => `${setting}\0${caseId}`
+    const [answers, edits] = [groupBy(rows.answers, keyOf), groupBy(rows.edits, keyOf)]
+    for (const shard of shards) {
+      const keys = shard.settings.flatMap((s) => shard.cases.map((c) => keyOf({ setting: s.id, caseId: c.id })))
+      const of = <T>(groups: ReadonlyMap<string, readonly T[]>) => keys.flatMap((key) => groups.get(key) ?? [])
+      writeShard(this.shardDir(shard), { answers: of(answers), edits: of(edits) })
+    }
+    const { files: _, ...rest } = this.#manifest
+    this.#manifest = { ...rest, status: 'running' }
+    writeManifest(this.dir, this.#manifest)
+  }
+
+  /** Puts the rows of all shards together, in their order, and ends the run. @throws UserError when a shard is damaged */
+  finish(shards: readonly PlannedShard[], seconds: number): Manifest {
+    const rows = shards.map((shard) => readShard(this.shardDir(shard)))
+    const answers = rows.map((r) => r.answers)
+    const edits = rows.map((r) => r.edits)
+    const files = {
+      [ANSWERS]: answersTable.write(join(this.dir, ANSWERS), answers),
+      [EDITS]: editsTable.write(join(this.dir, EDITS), edits)
+    }
+    this.#update({ seconds: this.#manifest.seconds + seconds, status: 'complete', files })
+    this.log('complete', { seconds })
+    rmSync(join(this.dir, 'shards'), { recursive: true, force: true })
+    return this.#manifest
+  }
+
+  pause(seconds: number): void {
+    this.#update({ seconds: this.#manifest.seconds + seconds })
+  }
+
+  /** Lets other processes have the run. */
+  release(): void {
+    this.#lock.release()
+  }
+
+  remove(): void {
+    this.release()
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  #update(changes: Partial<Manifest>): void {
+    this.#manifest = { ...this.#manifest, ...changes }
+    writeManifest(this.dir, this.#manifest)
+  }
+}
+
+/** Rows of a complete run. @throws UserError when its files are not as they were written */
+export function readRows(dir: string, { files = {} }: Manifest): Rows {
+  return { answers: answersTable.readSealed(dir, ANSWERS, files), edits: editsTable.readSealed(dir, EDITS, files) }
+}
+
+function groupBy<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const row of rows) {
+    const group = groups.get(keyOf(row))
+    if (group === undefined) groups.set(keyOf(row), [row])
+    else group.push(row)
+  }
+  return groups
+}
+
+/** @throws UserError when a folder cannot hold runs */
+export function checkResultsDir(dir: string): void {
+  try {
+    makeFolder(dir)
+    // What cannot be written to shows now, not after the first hour.
+    const probe = join(dir, `.${process.pid}.new`)
+    writeFileSync(probe, '')
+    rmSync(probe)
+  } catch (error) {
+    throw new UserError(`cannot make the results folder: ${(error as Error).message}`, {
+      place: dir,
+      hint: 'choose another one with --out DIR'
+    })
+  }
+}
