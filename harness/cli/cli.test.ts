@@ -1,5 +1,17 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../model/registry'
@@ -173,6 +185,79 @@ describe('bench run', () => {
     expect(page).toMatch(/the loss is NaN at step \d|numbers that are not finite/)
   })
 
+  it('stops when more edits fail than the config allows, and tries the failed ones again when asked', async () => {
+    const failing = SMALL.replace(
+      / {2}- name: rome\n.*\n/,
+      '  - name: ft-l\n    hyperparameters: { num_steps: 2, lr: 1.0e+38, norm_constraint: false }\n'
+    )
+    const file = config(`${failing}max_failed: 25%\n`)
+    const stopped = await bench('run', file, '--limit', '8', '--workers', '1', '--out', 'runs')
+    expect({ code: stopped.code, stdout: stopped.stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stopped.stderr).toMatch(/stopped: 4 of 8 edits failed, more than max_failed: 25% allows\n.*--retry-failed/)
+    writeFileSync(file, failing)
+    await bench('run', file, '--limit', '4', '--workers', '1', '--out', 'runs')
+    const log = () => {
+      const run = readdirSync(join(dir, 'runs')).find((f) => existsSync(join(dir, 'runs', f, 'answers.arrow')))!
+      return readFileSync(join(dir, 'runs', run, 'log.jsonl'), 'utf8').match(/"message":"shard"/g)!.length
+    }
+    expect(log()).toBe(2)
+    await bench('run', file, '--limit', '4', '--workers', '1', '--out', 'runs', '--resume')
+    expect(log()).toBe(2)
+    const again = await bench('run', file, '--limit', '4', '--workers', '1', '--out', 'runs', '--retry-failed')
+    expect({ code: again.code, shards: log() }).toEqual({ code: 1, shards: 4 })
+  })
+
+  it('says its numbers and exits 0 whatever else lies in its folder, named and left alone', async () => {
+    const file = config(SMALL)
+    await bench('run', file, '--limit', '1', '--out', 'runs')
+    const damaged = runFolder(join(dir, 'runs'))
+    writeFileSync(join(damaged, 'answers.arrow'), readFileSync(join(damaged, 'answers.arrow')).subarray(0, 500))
+    const others = { foreign: '{"name":"x"}', older: '{"format":"bench-run-1"}', broken: 'garbage', empty: '' }
+    for (const [name, text] of Object.entries(others)) {
+      mkdirSync(join(dir, 'runs', name))
+      writeFileSync(join(dir, 'runs', name, 'manifest.json'), text)
+    }
+    const evil = { ...JSON.parse(readFileSync(join(damaged, 'manifest.json'), 'utf8')), id: '../../owned' }
+    mkdirSync(join(dir, 'runs', 'evil'))
+    writeFileSync(join(dir, 'runs', 'evil', 'manifest.json'), JSON.stringify(evil))
+    const { code, stdout, stderr } = await bench('run', file, '--limit', '2', '--out', 'runs')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/rome +gptj-mini +zsre +2 /)
+    for (const name of [...Object.keys(others), 'evil', damaged.split('/').at(-1)!])
+      expect(stderr).toMatch(new RegExp(`left out of the report: runs/${name}/`))
+    expect(readFileSync(join(dir, 'runs', 'foreign', 'manifest.json'), 'utf8')).toBe(others.foreign)
+    expect(readdirSync(dir).sort()).toEqual(['my.yaml', 'runs'])
+    const list = await bench('list', 'runs', '--out', 'runs', '--json')
+    expect(list.code).toBe(0)
+    // A damaged run is computed anew, not shown.
+    const again = await bench('run', file, '--limit', '1', '--out', 'runs', '--resume')
+    expect({ code: again.code, stderr: again.stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringContaining('left alone')
+    })
+  })
+
+  it('leaves the machine alone: no connection, and nothing written but its own folders', async () => {
+    const home = join(dir, 'home')
+    mkdirSync(home)
+    const { XDG_CACHE_HOME: _, BENCH_CACHE: __, ...env } = process.env
+    const child = spawn(process.execPath, [PROGRAM, 'run', config(SMALL), '--out', 'runs'], {
+      cwd: dir,
+      env: { ...env, HOME: home, TMPDIR: home },
+      stdio: 'ignore'
+    })
+    const connections = new Set<string>()
+    while (child.exitCode === null) {
+      for (const socket of connectionsOf(child.pid!)) connections.add(socket)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    expect(child.exitCode).toBe(0)
+    expect([...connections]).toEqual([])
+    expect(readdirSync(home)).toEqual(['.cache'])
+    expect(readdirSync(join(home, '.cache'))).toEqual(['model-editing-bench'])
+    expect(readdirSync(dir).sort()).toEqual(['home', 'my.yaml', 'runs'])
+  })
+
   it('tells two models apart whose folders have one name, and names no path of the machine', async () => {
     const golden = join(packageRoot(), 'harness', 'model', 'golden')
     for (const [at, model] of [
@@ -238,6 +323,34 @@ const ended = (child: ChildProcess): Promise<number | null> =>
     ? Promise.resolve(child.exitCode)
     : new Promise((resolve) => child.once('exit', resolve))
 
+/** Sockets of the internet that a process or its children have open, where the system tells (Linux). */
+function connectionsOf(pid: number): string[] {
+  if (!existsSync('/proc/net/tcp')) return []
+  const read = (file: string) => {
+    try {
+      return readFileSync(file, 'utf8')
+    } catch {
+      return ''
+    }
+  }
+  const inodes = new Map<string, string>()
+  for (const kind of ['tcp', 'tcp6', 'udp', 'udp6'])
+    for (const line of read(`/proc/net/${kind}`).split('\n').slice(1))
+      inodes.set(line.trim().split(/\s+/)[9] ?? '', `${kind} ${line}`)
+  const pids = [String(pid), ...read(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean)]
+  return pids.flatMap((p) => {
+    try {
+      return readdirSync(`/proc/${p}/fd`).flatMap((fd) => {
+        const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${p}/fd/${fd}`))?.[1]
+        const found = inode === undefined ? undefined : inodes.get(inode)
+        return found === undefined ? [] : [found]
+      })
+    } catch {
+      return []
+    }
+  })
+}
+
 describe('mistakes end in one message, exit code 2, and nothing written', () => {
   test.each([
     ['broken YAML', () => ['run', config('models: [')], /my\.yaml:1:\d+: not valid YAML/],
@@ -273,6 +386,38 @@ describe('mistakes end in one message, exit code 2, and nothing written', () => 
       'the same, found by check',
       () => ['check', config(SMALL.replace('{ ', '{ layer: 9, '))],
       /my\.yaml:4: layer: there is no block 9/
+    ],
+    [
+      'an --out where nothing can be made',
+      () => ['run', config(SMALL), '--out', '/proc/x'],
+      /\/proc\/x: cannot make the results folder/
+    ],
+    [
+      'an --out that is too long',
+      () => ['run', config(SMALL), '--out', 'n'.repeat(300)],
+      /cannot make the results folder: ENAMETOOLONG/
+    ],
+    ['an option without its value', () => ['run', config(SMALL), '--limit'], /not enough arguments following: limit/],
+    ['an option given twice', () => ['run', config(SMALL), '--seed', '1', '--seed', '2'], /--seed: is given 2 times/],
+    [
+      'more workers than any machine has',
+      () => ['run', config(SMALL), '--workers', '1000000'],
+      /--workers: must be .* to 256/
+    ],
+    [
+      'more resamples than make sense',
+      () => ['run', config(`${SMALL}scoring: { bootstrap: 1000000000 }\n`)],
+      /my\.yaml:11: scoring\.bootstrap: /
+    ],
+    [
+      'aliases that stand for billions of values',
+      () => [
+        'run',
+        config(
+          `a: &a [1,1,1,1,1,1,1,1,1,1]\n${['b', 'c', 'd', 'e'].map((k, i) => `${k}: &${k} [${Array(10).fill(`*${'abcd'[i]}`).join()}]`).join('\n')}\nmodels: *e\n`
+        )
+      ],
+      /my\.yaml: not a config: Excessive alias count/
     ],
     ['a report of nothing', () => ['report', '--out', 'nowhere'], /nowhere: no complete run here/],
     ['an edit that is not there', () => ['ask', 'gptj-mini', 'Hi', '--edit', 'nowhere'], /nowhere: no edit here/]
@@ -317,6 +462,20 @@ describe('other commands', () => {
     expect(report.backends.map((b: { name: string }) => b.name).sort()).toEqual(['cpu', 'onnxruntime', 'tensorflow'])
     expect(report.backends.every((b: { reason: string }) => b.reason.length > 0)).toBe(true)
   })
+})
+
+test.each(['run', 'list'])('%s says that its output cannot be written', async (command) => {
+  if (!existsSync('/dev/full')) return
+  const args = command === 'run' ? ['run', config(SMALL), '--limit', '1'] : ['list', 'models']
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(process.execPath, [PROGRAM, ...args], { cwd: dir, stdio: ['ignore', full, 'pipe'] })
+  let stderr = ''
+  child.stderr!.on('data', (text) => {
+    stderr += text
+  })
+  expect(await ended(child)).toBe(2)
+  closeSync(full)
+  expect(stderr).toMatch(/error: stdout: the output cannot be written: ENOSPC/)
 })
 
 test('text of data is harmless on a terminal', async () => {

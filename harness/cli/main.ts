@@ -42,7 +42,8 @@ export async function main(args: readonly string[]): Promise<number> {
     .check((argv, options) => onlyOnce(argv, options as unknown as { array: readonly string[] }))
     .wrap(Math.min(110, process.stdout.columns ?? 100))
     .fail((message, error) => {
-      throw error ?? usageError(message, args)
+      // Its own complaints come as errors too.
+      throw error === undefined || error.name === 'YError' ? usageError(message, args) : error
     })
     .exitProcess(false)
   try {

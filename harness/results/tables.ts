@@ -20,6 +20,7 @@ import {
 
 import { UserError } from '../errors'
 import { replaceWhole } from '../replace'
+import { withinTime } from '../time-limit'
 import type { AnswerRow, EditRow } from './rows'
 import { readSealed, type Seal, type Seals, sealOf } from './seal'
 
@@ -76,10 +77,14 @@ interface TableFormat<Row> {
 export const answersTable: TableFormat<AnswerRow> = tableFormat(ANSWERS)
 export const editsTable: TableFormat<EditRow> = tableFormat(EDITS)
 
+/** Much more than reading takes: damaged offsets make the reader go through billions of values. */
+const READ_MS = 2000
+const READ_MS_A_BYTE = 1e-3
+
 function tableFormat<Row extends object>(schema: Schema): TableFormat<Row> {
   const parse = (bytes: Uint8Array, file: string): Row[] => {
     try {
-      return rowsOf<Row>(schema, bytes)
+      return withinTime(READ_MS + bytes.length * READ_MS_A_BYTE, 'the table', () => rowsOf<Row>(schema, bytes))
     } catch (error) {
       throw new UserError(`not a readable Arrow table: ${(error as Error).message}`, { place: file })
     }

@@ -113,7 +113,8 @@ export class WorkerPool {
     child.stderr?.on('data', (text) => own((w) => (w.stderr = (w.stderr + text).slice(-4000))))
     child.on('message', (message: WorkerMessage) => own((w) => this.#receive(w, message)))
     child.on('error', () => {})
-    child.on('exit', (code, signal) => own((w) => !this.#closed && w.current?.reject(died(w, code, signal))))
+    // Once its last words have arrived.
+    child.on('close', (code, signal) => own((w) => !this.#closed && w.current?.reject(died(w, code, signal))))
     return worker
   }
 

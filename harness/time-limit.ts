@@ -1,0 +1,26 @@
+import { createContext, Script } from 'node:vm'
+import { UserError } from './errors'
+
+const call = new Script('work()')
+
+/**
+ * Does synchronous work that must end within a time: reading what others wrote, where a few bytes can ask for hours.
+ * @throws UserError that says what took too long
+ */
+export function withinTime<T>(ms: number, what: string, work: () => T): T {
+  let result!: T
+  const context = createContext({
+    work: () => {
+      result = work()
+    }
+  })
+  try {
+    call.runInContext(context, { timeout: Math.ceil(ms) })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
+    throw new UserError(`${what} takes more than ${(ms / 1000).toFixed(0)} seconds to read`, {
+      hint: 'it is damaged, or made to take long'
+    })
+  }
+  return result
+}
