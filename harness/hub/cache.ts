@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { UserError } from '../errors'
@@ -10,6 +10,17 @@ export interface Repository {
   readonly name: string
 }
 
+/** What git allows of a branch's or tag's name, as far as it stays below refs/: no part is empty or begins with a dot. */
+const REVISION = /^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/
+
+/** @throws UserError for what is neither branch, tag nor commit */
+export function checkRevision(revision: string): string {
+  if (revision.length <= 200 && REVISION.test(revision) && !revision.includes('..')) return revision
+  throw new UserError(`'${revision.slice(0, 60)}' is no revision`, {
+    hint: 'a revision is a branch, a tag or a commit: letters, digits, _ - . and / between them'
+  })
+}
+
 /** `ORG/NAME`, `datasets/ORG/NAME`, either with `@REVISION`. Undefined for anything else. */
 export function parseRepository(text: string): { repository: Repository; revision?: string } | undefined {
   const match = /^(datasets\/)?([\w-][\w.-]*\/[\w-][\w.-]*)(?:@([\w./-]+))?$/.exec(text)
@@ -19,6 +30,8 @@ export function parseRepository(text: string): { repository: Repository; revisio
   return { repository, ...(revision === undefined ? {} : { revision }) }
 }
 
+/** Name of a blob: SHA-256 of large files, git's SHA-1 of small ones. */
+export const ETAG = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/
 export const COMMIT = /^[0-9a-f]{40}$/
 
 /** Where the Hugging Face libraries keep what they need: HF_HOME. */
@@ -30,12 +43,20 @@ const hubHome = (): string => {
 /** Where they keep their downloads. */
 export const hubCache = (): string => process.env.HF_HUB_CACHE ?? join(hubHome(), 'hub')
 
-/** HF_TOKEN, or what `huggingface-cli login` stored. */
+/**
+ * HF_TOKEN, or what `huggingface-cli login` stored.
+ * @throws UserError, without showing it, when it holds what no header may
+ */
 export function hubToken(): string | undefined {
   const { HF_TOKEN, HF_TOKEN_PATH } = process.env
   const file = HF_TOKEN_PATH ?? join(hubHome(), 'token')
-  const token = HF_TOKEN ?? (existsSync(file) ? readFileSync(file, 'utf8') : '')
-  return token.trim() === '' ? undefined : token.trim()
+  const token = (HF_TOKEN ?? (existsSync(file) ? readFileSync(file, 'utf8') : '')).trim()
+  if (token === '') return undefined
+  if (/^[\x21-\x7e]+$/.test(token)) return token
+  throw new UserError('the token holds a line break, a blank or another character that no token has', {
+    place: HF_TOKEN === undefined ? file : 'HF_TOKEN',
+    hint: 'copy it again from https://huggingface.co/settings/tokens'
+  })
 }
 
 /** The folder of a repository in the cache, laid out as the Hugging Face libraries do: blobs/, refs/, snapshots/. */
@@ -47,6 +68,7 @@ export class CachedRepository {
   }
 
   blob(etag: string): string {
+    if (!ETAG.test(etag)) throw new UserError('the repository gives a file no valid checksum', { place: this.dir })
     return join(this.dir, 'blobs', etag)
   }
 
@@ -57,20 +79,21 @@ export class CachedRepository {
   /** The commit a revision stood for when it was last fetched. */
   commitOf(revision: string): string | undefined {
     if (COMMIT.test(revision)) return existsSync(this.snapshot(revision)) ? revision : undefined
-    const file = join(this.dir, 'refs', revision)
-    return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined
+    const file = this.refFile(revision)
+    if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return undefined
+    const commit = readFileSync(file, 'utf8').trim()
+    return COMMIT.test(commit) ? commit : undefined
   }
 
   refFile(revision: string): string {
-    return join(this.dir, 'refs', revision)
+    return join(this.dir, 'refs', checkRevision(revision))
   }
 
   /** Puts a file of a snapshot in its place: a link to its blob. */
   link(commit: string, path: string, etag: string): string {
-    const root = this.snapshot(commit)
-    const at = join(root, path)
+    const at = join(this.snapshot(commit), path)
     // The list of files comes from the network.
-    if (relative(root, at).startsWith('..') || path.includes('\\')) {
+    if (/[\\\0]/.test(path) || path.split('/').some((part) => ['', '.', '..'].includes(part))) {
       throw new UserError(`the repository names a file outside of itself: ${path}`, { place: this.dir })
     }
     makeFolder(dirname(at))

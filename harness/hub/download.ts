@@ -1,21 +1,21 @@
 import { createHash, type Hash } from 'node:crypto'
-import { closeSync, createReadStream, existsSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, createReadStream, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { types } from 'node:util'
 import { UserError } from '../errors'
 import { makeFolder } from '../replace'
 import { CachedRepository, type Repository } from './cache'
-import { type HubClient, PATIENCE, type Patience, pause, type RemoteFile } from './client'
+import type { HubClient, RemoteFile } from './client'
+import { CutOff, mayPass, PassingStatus } from './patience'
 
-export interface DownloadOptions {
-  readonly patience?: Patience
-  /** Bytes of this file that are here. */
-  readonly onBytes?: (bytes: number) => void
-}
+/** A connection that brought so much was a good one: its end does not count as a failure. */
+const GOOD_BYTES = 16 * 2 ** 20
+/** A server that says nothing for so long is gone. */
+const SILENCE_MS = 60_000
 
 /**
- * Brings one file into the cache: goes on where an earlier download stopped, tries again when the connection is cut, and takes
- * only what has the checksum the repository gives.
+ * Brings one file into the cache: goes on where an earlier download stopped, tries again when the connection is cut, takes no
+ * more than the size the repository gives and only what has its checksum. (`downloadFileToCacheDir` of @huggingface/hub lays the
+ * cache out the same way and does none of these.)
  * @throws UserError when the server keeps sending something else
  */
 export async function downloadFile(
@@ -23,49 +23,37 @@ export async function downloadFile(
   repository: Repository,
   commit: string,
   file: RemoteFile,
-  { patience = PATIENCE, onBytes = () => {} }: DownloadOptions = {}
+  onBytes: (bytes: number) => void = () => {}
 ): Promise<void> {
   const blob = new CachedRepository(repository).blob(file.etag)
-  if (existsSync(blob)) return
+  if (sizeOf(blob) === file.bytes) return
   const partial = `${blob}.incomplete`
   makeFolder(dirname(blob))
   let mismatches = 0
-  for (let attempt = 1; ; attempt++) {
+  await client.patiently(repository, commit, async (progressed) => {
+    const before = sizeOf(partial)
     try {
-      const hash = await receive(client, repository, commit, file, partial, onBytes)
-      if (hash === file.etag) {
-        renameSync(partial, blob)
-        return
-      }
-      rmSync(partial, { force: true })
-      // A partial file of an earlier time may be at fault once, a server that sends it twice is.
-      if (++mismatches > 1) {
-        throw new UserError(`${file.path} does not have the checksum the repository gives`, {
-          place: repository.name,
-          hint: `expected ${file.etag}, received ${hash}; nothing of it was kept. Is a mirror or a proxy changing it?`
-        })
+      for (;;) {
+        const hash = await receive(client, repository, commit, file, partial, onBytes)
+        if (hash === file.etag) return renameSync(partial, blob)
+        rmSync(partial, { force: true })
+        // A partial file of an earlier time may be at fault once, a server that sends it twice is.
+        if (++mismatches > 1) throw mismatch(repository, file, hash)
       }
     } catch (error) {
-      if (error instanceof UserError || isFileError(error)) throw error
-      if (attempt >= patience.attempts) {
-        const { message, cause } = error as Error
-        throw new UserError(
-          `the download of ${file.path} was cut off ${attempt} times: ${types.isNativeError(cause) ? cause.message : message}`,
-          {
-            place: repository.name,
-            hint: 'run it again: it goes on where it stopped'
-          }
-        )
-      }
-      await pause(patience.firstWaitMs * 2 ** (attempt - 1))
+      if (sizeOf(partial) - before >= GOOD_BYTES) progressed()
+      throw mayPass(error) && !(error instanceof PassingStatus) ? new CutOff(file.path, error) : error
     }
-  }
+  })
 }
 
-/** A full disk is no fault of the network. */
-const isFileError = (error: unknown): boolean =>
-  types.isNativeError(error) &&
-  ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS'].includes(String((error as NodeJS.ErrnoException).code))
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+
+const mismatch = ({ name }: Repository, { path, etag }: RemoteFile, hash: string) =>
+  new UserError(`${path} does not have the checksum the repository gives`, {
+    place: name,
+    hint: `expected ${etag}, received ${hash}; nothing of it was kept. Is a mirror or a proxy changing it?`
+  })
 
 /** Adds what is missing of a partial file. @returns the checksum of the whole */
 async function receive(
@@ -76,7 +64,7 @@ async function receive(
   partial: string,
   onBytes: (bytes: number) => void
 ): Promise<string> {
-  let size = statSync(partial, { throwIfNoEntry: false })?.size ?? 0
+  let size = sizeOf(partial)
   if (size > file.bytes) {
     rmSync(partial)
     size = 0
@@ -85,26 +73,42 @@ async function receive(
   if (size > 0) for await (const chunk of createReadStream(partial)) hash.update(chunk as Buffer)
   onBytes(size)
   if (size === file.bytes && size > 0) return hash.digest('hex')
-  const response = await client.open(repository, commit, file.path, size)
-  // A server that ignores the range sends all of it again.
-  if (size > 0 && response.status !== 206) {
-    await response.body?.cancel()
-    rmSync(partial)
-    return receive(client, repository, commit, file, partial, onBytes)
-  }
-  const fd = openSync(partial, size > 0 ? 'a' : 'w')
+  const silence = new AbortController()
+  const timer = setTimeout(() => silence.abort(new Error('the server fell silent')), SILENCE_MS)
   try {
-    for await (const chunk of response.body ?? []) {
-      for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done)
-      hash.update(chunk)
-      size += chunk.length
-      onBytes(size)
+    const response = await client.open(repository, commit, file.path, size, silence.signal)
+    // A server that ignores the range sends all of it again.
+    if (size > 0 && response.status !== 206) {
+      await response.body?.cancel()
+      rmSync(partial)
+      return await receive(client, repository, commit, file, partial, onBytes)
+    }
+    const fd = openSync(partial, size > 0 ? 'a' : 'w')
+    try {
+      for await (const chunk of response.body ?? []) {
+        timer.refresh()
+        size += chunk.length
+        if (size > file.bytes) throw tooLong(repository, file, partial)
+        for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done)
+        hash.update(chunk)
+        onBytes(size)
+      }
+    } finally {
+      closeSync(fd)
     }
   } finally {
-    closeSync(fd)
+    clearTimeout(timer)
   }
   if (size < file.bytes) throw new Error(`${size} of ${file.bytes} bytes arrived`)
   return hash.digest('hex')
+}
+
+function tooLong({ name }: Repository, { path, bytes }: RemoteFile, partial: string): UserError {
+  rmSync(partial, { force: true })
+  return new UserError(`the server sends more of ${path} than the ${bytes} bytes the repository gives`, {
+    place: name,
+    hint: 'nothing of it was kept. Is a mirror or a proxy changing it?'
+  })
 }
 
 /** SHA-256 for large files; git's own, SHA-1 over a header and the content, for small ones. */

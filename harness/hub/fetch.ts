@@ -1,9 +1,10 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, statfsSync, writeFileSync } from 'node:fs'
 import { UserError } from '../errors'
-import { replaceWhole } from '../replace'
-import { CachedRepository, COMMIT, hubCache, type Repository } from './cache'
-import { HubClient, type Patience, type RemoteFile } from './client'
+import { makeFolder, replaceWhole } from '../replace'
+import { CachedRepository, COMMIT, checkRevision, hubCache, type Repository } from './cache'
+import { HubClient, type RemoteFile } from './client'
 import { downloadFile } from './download'
+import type { Patience } from './patience'
 
 export interface FetchOptions {
   readonly revision: string
@@ -35,7 +36,7 @@ export interface Fetched {
  */
 export async function fetchRepository(repository: Repository, options: FetchOptions): Promise<Fetched> {
   const cached = new CachedRepository(repository)
-  const { revision } = options
+  const revision = checkRevision(options.revision)
   if (options.offline === true) {
     const commit = cached.commitOf(revision)
     if (commit !== undefined) return { dir: cached.snapshot(commit), commit, files: [] }
@@ -58,14 +59,13 @@ export async function fetchRepository(repository: Repository, options: FetchOpti
     })
   }
   const total = wanted.reduce((sum, f) => sum + f.bytes, 0)
+  checkSpace(repository, wanted)
   let before = 0
   for (const file of wanted) {
     const done = before
     onProgress({ path: file.path, bytes: done, total })
-    await downloadFile(client, repository, commit, file, {
-      ...(patience === undefined ? {} : { patience }),
-      onBytes: (bytes) => onProgress({ path: file.path, bytes: done + bytes, total })
-    })
+    const onBytes = (bytes: number) => onProgress({ path: file.path, bytes: done + bytes, total })
+    await downloadFile(client, repository, commit, file, onBytes)
     cached.link(commit, file.path, file.etag)
     before += file.bytes
   }
@@ -73,6 +73,20 @@ export async function fetchRepository(repository: Repository, options: FetchOpti
   // Last, so that a revision never stands for half a snapshot.
   if (!COMMIT.test(revision)) replaceWhole(cached.refFile(revision), (to) => writeFileSync(to, commit))
   return { dir: cached.snapshot(commit), commit, files: wanted.map((f) => f.path) }
+}
+
+/** @throws UserError before the first byte when the disk cannot hold what is missing */
+function checkSpace(repository: Repository, files: readonly RemoteFile[]): void {
+  const cached = new CachedRepository(repository)
+  makeFolder(cached.dir)
+  const missing = files.reduce((sum, f) => sum + (existsSync(cached.blob(f.etag)) ? 0 : f.bytes), 0)
+  const { bavail, bsize } = statfsSync(cached.dir)
+  if (missing <= bavail * bsize) return
+  const gb = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`
+  throw new UserError(`${gb(missing)} are to be downloaded, and ${gb(bavail * bsize)} are free`, {
+    place: hubCache(),
+    hint: 'make room, or set HF_HOME to a folder on a larger disk'
+  })
 }
 
 const SMALL_FILES = new Set([

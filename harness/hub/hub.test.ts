@@ -200,9 +200,7 @@ describe('when the network fails', () => {
 
   it('keeps what arrived for the next time when it is cut again and again', async () => {
     faults = [cuts(50_000, 4)]
-    expect(await complaint(fetchModel())).toMatch(
-      /model\.safetensors was cut off 4 times[\s\S]*goes on where it stopped/
-    )
+    expect(await complaint(fetchModel())).toMatch(/model\.safetensors was cut off: [\s\S]*goes on where it stopped/)
     const partial = join(home, 'hub', 'models--org--tiny', 'blobs', `${sha256(large)}.incomplete`)
     const kept = readFileSync(partial).length
     expect(kept).toBeGreaterThan(0)
@@ -304,6 +302,159 @@ test.each([
   ['a/b/c', undefined]
 ])('%s names %j', (text, wanted) => expect(parseRepository(text)).toEqual(wanted))
 
-it('refuses a list of files that points outside the cache', () => {
-  expect(() => new CachedRepository(MODEL).link(COMMIT, '../../../evil', 'etag')).toThrow('a file outside of itself')
+describe('a hostile hub', () => {
+  const listing =
+    (entries: unknown, headers = {}): Fault =>
+    ({ url = '' }, response) => {
+      if (!url.includes('/tree/')) return false
+      response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(entries))
+      return true
+    }
+  const entry = (fields: object) => ({
+    type: 'file',
+    path: 'config.json',
+    size: 21,
+    oid: gitSha1(FILES['config.json']!),
+    ...fields
+  })
+  /** Everything below the cache's parent that is no part of the repository's own folder. */
+  const elsewhere = () =>
+    readdirSync(home, { recursive: true })
+      .map(String)
+      .filter((f) => !/^hub(\/models--org--tiny(\/.*)?)?$/.test(f))
+
+  test.each(['../../../evil', '/evil', 'a/../../../../evil', 'a\\..\\evil', '.', '', 'a//b'])(
+    'cannot name the file %j',
+    (path) => {
+      expect(() => new CachedRepository(MODEL).link(COMMIT, path, sha256(large))).toThrow('a file outside of itself')
+    }
+  )
+
+  test.each([
+    { oid: '../../../../evil' },
+    { oid: 'abc' },
+    { oid: 7 },
+    { oid: null },
+    { lfs: { oid: '../evil', size: 21 } },
+    { size: -1 },
+    { size: 'x' },
+    { size: 1e300 },
+    { path: 7 }
+  ])('cannot list a file with %j', async (fields) => {
+    faults = [listing([entry(fields)])]
+    expect(await complaint(fetchModel())).toMatch(/without a valid size and checksum/)
+    expect(elsewhere()).toEqual([])
+  })
+
+  it('sends no more than it lists', async () => {
+    const endless: Fault = ({ url = '' }, response) => {
+      if (!url.endsWith('/config.json')) return false
+      response.writeHead(200)
+      const more = (): void => {
+        if (!response.destroyed) response.write(Buffer.alloc(65536), () => setImmediate(more))
+      }
+      more()
+      return true
+    }
+    faults = [endless]
+    expect(await complaint(fetchModel())).toMatch(/sends more of config\.json than the 21 bytes/)
+    expect(readdirSync(join(home, 'hub', 'models--org--tiny', 'blobs'))).toEqual([])
+    expect(requests.filter((r) => r.path.endsWith('/config.json'))).toHaveLength(1)
+  })
+
+  it('gets the token no further than to itself', async () => {
+    process.env.HF_TOKEN = 'hf_secret'
+    const heard: (string | undefined)[] = []
+    const other = createServer((request, response) => {
+      heard.push(request.headers.authorization)
+      response.writeHead(200, { 'content-type': 'application/json' }).end('[]')
+    })
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const port = (other.address() as AddressInfo).port
+    faults = [listing([entry({})], { link: `<http://127.0.0.1:${port}/next>; rel="next"` })]
+    await fetchModel()
+    other.close()
+    expect(heard).toEqual([undefined])
+  })
+
+  it('ends its list', async () => {
+    let page = 0
+    const endless: Fault = (request, response) =>
+      listing([], { link: `<${process.env.HF_ENDPOINT}/api/x/tree/${++page}>; rel="next"` })(request, response)
+    faults = [endless]
+    expect(await complaint(fetchModel())).toMatch(/the list of files does not end/)
+    expect(page).toBeLessThanOrEqual(1000)
+    faults = [listing([], { link: `<${process.env.HF_ENDPOINT}/api/x/tree/1>; rel="next"` })]
+    requests = []
+    expect(await complaint(fetchModel())).toMatch(/the list of files does not end/)
+    expect(requests.length).toBeLessThan(5)
+  })
+
+  it('cannot fill the memory with one page', async () => {
+    const endless: Fault = ({ url = '' }, response) => {
+      if (!url.includes('/tree/')) return false
+      response.writeHead(200, { 'content-type': 'application/json' })
+      const more = (): void => {
+        if (!response.destroyed) response.write(' '.repeat(1 << 20), () => setImmediate(more))
+      }
+      more()
+      return true
+    }
+    faults = [endless]
+    expect(await complaint(fetchModel())).toMatch(/the hub answered with more than 33554432 bytes/)
+  })
+
+  it('is asked as often as patience says, not its square', async () => {
+    faults = [answers(/resolve/, 503, 99)]
+    expect(await complaint(fetchModel())).toMatch(/answered with status 503/)
+    expect(requests.filter((r) => r.path.includes('/resolve/'))).toHaveLength(patience.attempts)
+  })
+
+  it('is told of a disk that is too small before the first byte', async () => {
+    faults = [listing([entry({ size: 2 ** 52 })])]
+    expect(await complaint(fetchModel())).toMatch(/are to be downloaded, and .* are free[\s\S]*HF_HOME/)
+    expect(requests.filter((r) => r.path.includes('/resolve/'))).toEqual([])
+  })
+})
+
+describe('what the user gives', () => {
+  test.each(['..', '../x', 'a/../../b', '/etc', 'a//b', '-x/..', 'a b', 'x'.repeat(300), '.git', 'a\\b', ''])(
+    'revision %j is refused, offline too',
+    async (revision) => {
+      for (const offline of [true, false])
+        expect(await complaint(fetchModel({ revision, offline }))).toMatch(/is no revision/)
+      expect(requests).toEqual([])
+    }
+  )
+
+  it('a branch of a pull request is a revision', async () => {
+    expect(await complaint(fetchModel({ revision: 'refs/pr/1' }))).toMatch(/no revision 'refs\/pr\/1' of it/)
+  })
+
+  it('a token with a line break is refused and not shown', async () => {
+    process.env.HF_TOKEN = 'hf_sec\nret'
+    const text = await complaint(fetchModel())
+    expect(text).toMatch(/HF_TOKEN: the token holds a line break/)
+    expect(text).not.toMatch(/hf_sec|ret\b/)
+  })
+
+  test.each([
+    ['http://user:hunter2@127.0.0.1:1', /user name or a password/],
+    ['not an address hunter2', /not the address of a hub/],
+    ['file:///hunter2', /not the address of a hub/],
+    ['http://127.0.0.1:1/?key=hunter2', /not the address of a hub/]
+  ])('HF_ENDPOINT=%s is refused and not shown', async (endpoint, message) => {
+    process.env.HF_ENDPOINT = endpoint
+    const text = await complaint(fetchModel())
+    expect(text).toMatch(message)
+    expect(text).not.toContain('hunter2')
+  })
+
+  it('a damaged reference in the cache stands for nothing', () => {
+    const cached = new CachedRepository(MODEL)
+    mkdirSync(join(cached.dir, 'refs', 'v2'), { recursive: true })
+    writeFileSync(cached.refFile('main'), '../../../elsewhere')
+    expect(cached.commitOf('main')).toBeUndefined()
+    expect(cached.commitOf('v2')).toBeUndefined()
+  })
 })
