@@ -1,10 +1,17 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { UserError } from './errors'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
+/** More than any configuration, vocabulary or index has (Gemma's tokenizer.json: 33 MB). */
+const MOST_BYTES = 256 * 2 ** 20
+const MOST_DEPTH = 100
+
 /** A file that holds one JSON object. @throws UserError that says what the file is instead */
 export function readJsonObject(file: string): JsonObject {
+  const { size } = statSync(file)
+  if (size > MOST_BYTES)
+    throw new UserError(`${size} bytes are more than such a file has (${MOST_BYTES} at most)`, { place: file })
   const text = readFileSync(file, 'utf8')
   if (isLfsPointer(text)) throw lfsPointer(file)
   if (text.trim() === '') throw new UserError('the file is empty', { place: file, hint: 'download it again' })
@@ -14,9 +21,21 @@ export function readJsonObject(file: string): JsonObject {
   } catch (error) {
     throw new UserError(`not JSON: ${(error as Error).message}`, { place: file })
   }
+  if (depthOf(text) > MOST_DEPTH)
+    throw new UserError(`lists and objects lie more than ${MOST_DEPTH} deep in one another`, { place: file })
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
   const found = value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`
   throw new UserError(`a JSON object is expected, found ${found}`, { place: file })
+}
+
+/** How deep lists and objects lie in one another in a JSON text. */
+function depthOf(json: string): number {
+  let [depth, most] = [0, 0]
+  for (const [sign] of json.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
+    if (sign === '[' || sign === '{') most = Math.max(most, ++depth)
+    else if (sign === ']' || sign === '}') depth--
+  }
+  return most
 }
 
 /** What Git leaves in place of a large file that was not fetched. */

@@ -1,7 +1,9 @@
 import { createContext, Script } from 'node:vm'
 import { UserError } from './errors'
 
+let current: () => void
 const call = new Script('work()')
+const context = createContext({ work: () => current() })
 
 /**
  * Does synchronous work that must end within a time: reading what others wrote, where a few bytes can ask for hours.
@@ -9,11 +11,9 @@ const call = new Script('work()')
  */
 export function withinTime<T>(ms: number, what: string, work: () => T): T {
   let result!: T
-  const context = createContext({
-    work: () => {
-      result = work()
-    }
-  })
+  current = () => {
+    result = work()
+  }
   try {
     call.runInContext(context, { timeout: Math.ceil(ms) })
   } catch (error) {

@@ -61,6 +61,17 @@ describe('says in one message what is wrong and where', () => {
     ['a label that is no file name', VALID.replace('rome', 'rome\n    label: a/b'), /^my\.yaml:4: methods\[0\]\.label/]
   ])('%s', (_, text, message) => expect(complaint(text)).toMatch(message))
 
+  test('an example of the package is found from any folder', () => {
+    const here = process.cwd()
+    process.chdir(dir)
+    try {
+      expect(loadConfig('configs/quickstart.yaml').config.name).toBe('quickstart')
+      expect(() => loadConfig('configs/../package.json')).toThrow('no such config file')
+    } finally {
+      process.chdir(here)
+    }
+  })
+
   test('a file that is not there', () => expect(() => loadConfig(join(dir, 'no.yaml'))).toThrow('no such config file'))
   test('a folder', () => expect(() => loadConfig(dir)).toThrow('a config is a YAML file, this is a folder'))
 })

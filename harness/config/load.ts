@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, extname, isAbsolute, join } from 'node:path'
 import { isMap, LineCounter, type Node, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { closestTo } from '../closest'
 import { UserError } from '../errors'
+import { packageRoot } from '../model/registry'
 import { type Config, configSchema } from './schema'
 
 export interface LoadedConfig {
@@ -17,14 +18,28 @@ const MOST_ALIASES = 100
 /** Configs are written by people. */
 const MOST_BYTES = 1 << 20
 
+/** A config that is not here but comes with the package, such as configs/quickstart.yaml: the package may lie in node_modules. */
+function findConfig(file: string): string {
+  if (existsSync(file)) return file
+  const own = join(packageRoot(), file)
+  if (/^configs[\\/][\w.-]+\.yaml$/.test(file) && existsSync(own)) return own
+  throw new UserError('no such config file', {
+    place: file,
+    hint: `examples come with the package: ${examples().join(', ')}`
+  })
+}
+
+const examples = () =>
+  readdirSync(join(packageRoot(), 'configs'))
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => `configs/${name}`)
+
 /**
  * Reads and validates a run's YAML. Paths inside it are relative to the file.
  * @throws UserError that names file, line and key, with the closest known key when one is unknown
  */
-export function loadConfig(file: string): LoadedConfig {
-  if (!existsSync(file)) {
-    throw new UserError('no such config file', { place: file, hint: 'examples are in the folder configs/' })
-  }
+export function loadConfig(name: string): LoadedConfig {
+  const file = findConfig(name)
   const { size } = statSync(file)
   if (statSync(file).isDirectory()) throw new UserError('a config is a YAML file, this is a folder', { place: file })
   if (size > MOST_BYTES) throw new UserError(`a config is a YAML file, this one has ${size} bytes`, { place: file })

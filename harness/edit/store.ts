@@ -1,12 +1,18 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../errors'
+import { readJsonObject } from '../json-file'
 import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from '../model/checkpoint'
+import { allFinite } from '../model/sites'
 import { replaceWhole } from '../replace'
 import type { Edit, EditPart } from './types'
 
-const storedPart = z.object({ kind: z.enum(['low-rank', 'dense']), site: z.string(), out: z.number(), in: z.number() })
+const size = z
+  .int()
+  .min(1)
+  .max(2 ** 27)
+const storedPart = z.object({ kind: z.enum(['low-rank', 'dense']), site: z.string(), out: size, in: size })
 const storedEdit = z.object({
   format: z.literal('model-edit-1'),
   method: z.string(),
@@ -19,7 +25,7 @@ const storedEdit = z.object({
       previousTarget: z.string().optional()
     })
   ),
-  parts: z.array(storedPart.extend({ rank: z.number().optional() })),
+  parts: z.array(storedPart.extend({ rank: size.optional() })),
   values: z.record(z.string(), z.number()).optional()
 })
 
@@ -67,20 +73,24 @@ export function loadEdit(dir: string): { edit: Edit; model: EditedModel } {
       hint: "name the folder of a stored edit, such as RUN/edits/SETTING/CASE (see 'store_edits' in the config)"
     })
   }
-  const parsed = storedEdit.safeParse(parseJson(file))
+  const parsed = storedEdit.safeParse(readJsonObject(file))
   if (!parsed.success) throw new UserError(`not a stored edit: ${z.prettifyError(parsed.error)}`, { place: file })
   const { method, requests, model, values } = parsed.data
   const { tensors } = readSafetensorsHeader(join(dir, 'edit.safetensors'))
   const array = (name: string, length: number): Float32Array => {
     const entry = tensors.get(name)
     const data = entry && readTensor(name, entry)
-    if (data?.length === length) return data
-    throw new UserError(`'${name}' is missing or not of the ${length} numbers edit.json says`, { place: dir })
+    if (data?.length !== length)
+      throw new UserError(`'${name}' is missing or not of the ${length} numbers edit.json says`, { place: dir })
+    if (allFinite(data)) return data
+    throw new UserError(`'${name}' holds values that are not finite (NaN or infinite)`, { place: dir })
   }
   const parts = parsed.data.parts.map((part, i): EditPart => {
-    const { kind, site, out, in: width, rank = 0 } = part
-    if (kind === 'low-rank')
+    const { kind, site, out, in: width, rank } = part
+    if (kind === 'low-rank') {
+      if (rank === undefined) throw new UserError(`part ${i} of the edit has no 'rank'`, { place: file })
       return { kind, site, rank, out, in: width, u: array(`${i}.u`, out * rank), v: array(`${i}.v`, width * rank) }
+    }
     const bias = tensors.has(`${i}.bias`) ? { bias: array(`${i}.bias`, out) } : {}
     return { kind, site, out, in: width, delta: array(`${i}.delta`, out * width), ...bias }
   })
@@ -89,14 +99,6 @@ export function loadEdit(dir: string): { edit: Edit; model: EditedModel } {
     previousTarget === undefined ? rest : { ...rest, previousTarget }
   )
   return { edit: { method, requests: withoutUndefined, parts, diagnostics }, model }
-}
-
-function parseJson(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))
-  } catch (error) {
-    throw new UserError(`not JSON: ${(error as Error).message}`, { place: file })
-  }
 }
 
 function arraysOf(part: EditPart): [string, TensorToWrite][] {

@@ -238,7 +238,7 @@ describe('a key of config.json that is not understood', () => {
     ['gemma3', { attn_logit_softcapping: 3 }, /'attn_logit_softcapping' is supported as null/],
     ['gemma3', { use_bidirectional_attention: true }, /'use_bidirectional_attention' is supported as false/],
     ['opt', { layer_norm_elementwise_affine: false }, /'layer_norm_elementwise_affine' is supported as true/],
-    ['llama', { num_hidden_layers: 2.5 }, /'num_hidden_layers' must be a whole number from 1, found 2\.5/]
+    ['llama', { num_hidden_layers: 2.5 }, /'num_hidden_layers' must be a whole number from 1 to 10000, found 2\.5/]
   ])('of %s is refused by name: %j', async (name, change, message) => {
     const text = await withKey(name, change)
     expect(text).toMatch(message)

@@ -56,8 +56,29 @@ export function readModelConfig(dir: string): { architecture: Architecture; conf
   const read = new ConfigReader(json, file)
   const config = architecture.config(read)
   read.refuseUnread()
+  checkConfig(config, file)
   return { architecture, config }
 }
+
+/** @throws UserError for numbers that cannot belong to one model, though each alone could */
+function checkConfig(config: ModelConfig, place: string): void {
+  const { dim, heads, kvHeads, headDim, rotaryDim, normEps, rotaryTheta, windows = [] } = config
+  const bad = (message: string) => new UserError(message, { place, hint: 'is this the config.json of the checkpoint?' })
+  if (!Number.isSafeInteger(headDim)) throw bad(`a width of ${dim} cannot be shared by ${heads} heads`)
+  if (heads * headDim > MOST_WIDTH) throw bad(`${heads} heads of ${headDim} are wider than any model`)
+  if (heads % kvHeads !== 0) throw bad(`${heads} heads of queries cannot share ${kvHeads} of keys and values`)
+  if (!(rotaryDim >= 0 && rotaryDim <= headDim && rotaryDim % 2 === 0))
+    throw bad(
+      `${rotaryDim} of the ${headDim} dimensions of a head cannot be rotated: expected is an even number of them`
+    )
+  if (!(normEps >= 0 && normEps < 1)) throw bad(`the epsilon of the norms cannot be ${normEps}`)
+  if (rotaryDim > 0 && !(rotaryTheta > 0)) throw bad(`the base of the rotary angles cannot be ${rotaryTheta}`)
+  for (const window of windows)
+    if (window !== null && !(Number.isSafeInteger(window) && window >= 1))
+      throw bad(`a sliding window cannot be ${window} wide`)
+}
+
+const MOST_WIDTH = 2 ** 27
 
 /** Models of text and pictures, whose text part lies under `text_config` and computes alone what it computes there. */
 const WITH_TEXT_PART: ReadonlySet<unknown> = new Set(['gemma3'])

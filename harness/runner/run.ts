@@ -73,7 +73,7 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
   let folder: RunFolder | undefined
   const work = async (): Promise<FinishedRun> => {
     options.onProgress({ phase: 'preparing', done: 0, total: progress.total })
-    const opened = await openModels(plan, pool)
+    const opened = await openModels(plan, pool, options.onLog)
     const found = findRun(plan, opened, options)
     if (found !== undefined && 'edits' in found) return found
     const run = found ?? newFolder(plan, opened, options)
@@ -137,9 +137,13 @@ function workerSetup({ config, threads, corpus }: Plan): WorkerSetup {
   }
 }
 
-async function openModels(plan: Plan, pool: WorkerPool): Promise<Map<string, OpenedModel>> {
+async function openModels(plan: Plan, pool: WorkerPool, onLog: RunOptions['onLog']): Promise<Map<string, OpenedModel>> {
   const opened = new Map<string, OpenedModel>()
   for (const model of plan.config.models) opened.set(model, await pool.run({ type: 'open', model }))
+  if (plan.config.backend === 'auto' && [...opened.values()].some((m) => m.backend === 'cpu'))
+    onLog(
+      'no fast backend is installed: plain JavaScript computes, many times slower; `bench doctor` says why, and npm install --ignore-scripts brings it'
+    )
   return opened
 }
 

@@ -52,6 +52,9 @@ const HARMLESS = new Set([
   ...['forced_eos_token_id', 'cross_attention_hidden_size', 'unsloth_fixed', 'unsloth_version', 'use_kernels']
 ])
 
+/** More than any width, vocabulary or context has. */
+const MOST_COUNT = 2 ** 27
+
 /** Switches that only some value of leaves the computation as it is. */
 const ONLY: Readonly<Record<string, readonly unknown[]>> = {
   is_encoder_decoder: [false],
@@ -95,10 +98,15 @@ export class ConfigReader {
   }
 
   /** A whole number from 1. */
-  count(key: string, fallback?: number): number {
+  count(key: string, fallback?: number, most = MOST_COUNT): number {
     const value = this.number(key, fallback)
-    if (Number.isSafeInteger(value) && value >= 1) return value
-    throw this.#wrong(key, 'must be a whole number from 1', value)
+    if (Number.isSafeInteger(value) && value >= 1 && value <= most) return value
+    throw this.#wrong(key, `must be a whole number from 1 to ${most}`, value)
+  }
+
+  /** A number of blocks. */
+  layers(key: string): number {
+    return this.count(key, undefined, 10_000)
   }
 
   boolean(key: string, fallback: boolean): boolean {

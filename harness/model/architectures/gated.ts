@@ -33,7 +33,7 @@ export function gatedConfig(
   const headDim = read.count('head_dim', defaults.headDim ?? dim / heads)
   return {
     architecture,
-    layers: read.count('num_hidden_layers'),
+    layers: read.layers('num_hidden_layers'),
     dim,
     heads,
     kvHeads: read.count('num_key_value_heads', defaults.kvHeads ?? heads),

@@ -123,7 +123,7 @@ export const gemma3: Architecture = {
     })
     // Written by some, and ignored by transformers.
     read.only('attn_logit_softcapping', [null], null)
-    const every = read.number('_sliding_window_pattern', read.number('sliding_window_pattern', 6))
+    const every = read.count('_sliding_window_pattern', read.count('sliding_window_pattern', 6))
     return {
       ...config,
       windowRotaryTheta: windowed.rotaryTheta,

@@ -20,7 +20,7 @@ export const gptNeoX: Architecture = {
     const share = read.number('rotary_pct', rope.share ?? 0.25)
     return {
       architecture: 'gpt-neox',
-      layers: read.count('num_hidden_layers'),
+      layers: read.layers('num_hidden_layers'),
       dim,
       heads,
       kvHeads: heads,

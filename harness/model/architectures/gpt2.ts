@@ -16,7 +16,7 @@ export const gpt2: Architecture = {
     const heads = read.count('n_head')
     return {
       architecture: 'gpt2',
-      layers: read.count('n_layer'),
+      layers: read.layers('n_layer'),
       dim,
       heads,
       kvHeads: heads,

@@ -16,7 +16,7 @@ export const gptj: Architecture = {
     const heads = read.count('n_head')
     return {
       architecture: 'gptj',
-      layers: read.count('n_layer'),
+      layers: read.layers('n_layer'),
       dim,
       heads,
       kvHeads: heads,

@@ -20,7 +20,7 @@ export const opt: Architecture = {
     const heads = read.count('num_attention_heads')
     return {
       architecture: 'opt',
-      layers: read.count('num_hidden_layers'),
+      layers: read.layers('num_hidden_layers'),
       dim,
       heads,
       kvHeads: heads,

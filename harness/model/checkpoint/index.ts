@@ -93,7 +93,7 @@ function readWeightMap(file: string): Record<string, string> {
   if (
     typeof map === 'object' &&
     map !== null &&
-    Object.values(map).every((v) => typeof v === 'string' && !v.includes('/'))
+    Object.values(map).every((v) => typeof v === 'string' && /^[\w][\w.-]*$/.test(v))
   )
     return map as Record<string, string>
   throw new UserError('no valid weight_map in the index of the shards', { place: file })

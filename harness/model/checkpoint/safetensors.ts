@@ -66,7 +66,7 @@ function checkEntry(
     shape,
     data_offsets: offsets
   } = (value ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown }
-  if (typeof dtype !== 'string' || !(dtype in ELEMENT_BYTES)) {
+  if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT_BYTES, dtype)) {
     throw bad(
       `tensor '${name}' has the type ${JSON.stringify(dtype)}; known are ${Object.keys(ELEMENT_BYTES).join(', ')}`
     )

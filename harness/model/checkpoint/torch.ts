@@ -5,6 +5,9 @@ import { type Dtype, ELEMENT_BYTES, type TensorEntry } from './tensor'
 import { Global, PickleError, unpickle } from './unpickle'
 import { readZipDirectory } from './zip'
 
+/** Names and shapes, of which the largest checkpoints have a few megabytes. */
+const MOST_PICKLED = 64 * 2 ** 20
+
 /** Tensor types of torch's storages. */
 const STORAGES: Readonly<Record<string, Dtype>> = {
   'torch.DoubleStorage': 'F64',
@@ -65,12 +68,15 @@ const meaning = {
   }
 }
 
+/** torch has 64. */
+const MOST_AXES = 64
+
 const whole = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 const wholes = (value: unknown): value is number[] => Array.isArray(value) && value.every(whole)
 
 function described([storage, start, shape, strides]: readonly unknown[]): Described {
-  if (!(storage instanceof Storage) || !whole(start) || !wholes(shape) || !wholes(strides))
+  if (!(storage instanceof Storage) || !whole(start) || !wholes(shape) || !wholes(strides) || shape.length > MOST_AXES)
     throw new PickleError('a malformed tensor')
   return new Described(storage, start, shape, strides)
 }
@@ -104,8 +110,9 @@ function fromZip(fd: number, file: string, size: number): Map<string, TensorEntr
     throw new UserError('not a PyTorch checkpoint: the archive has no data.pkl', { place: file })
   const folder = pickle.name.slice(0, -'data.pkl'.length)
   const order = entries.get(`${folder}byteorder`)
-  if (order !== undefined && readExactly(fd, order.offset, order.bytes).toString('utf8') !== 'little')
+  if (order !== undefined && readExactly(fd, order.offset, Math.min(order.bytes, 16)).toString('utf8') !== 'little')
     throw new UserError('the checkpoint was written on a big-endian machine', { place: file })
+  if (pickle.bytes > MOST_PICKLED) throw new PickleError(`its description takes ${pickle.bytes} bytes`)
   const { value } = unpickle(readExactly(fd, pickle.offset, pickle.bytes), 0, meaning)
   return located(value, file, ({ key }) => entries.get(`${folder}data/${key}`))
 }
@@ -113,8 +120,6 @@ function fromZip(fd: number, file: string, size: number): Map<string, TensorEntr
 /** torch's magic number, the first pickle of the older format. */
 const MAGIC = 0x1950a86a20f9469cfc6cn
 const STREAM_PROTOCOL = 1001
-/** The pickles at the start of a stream are small: names and shapes. */
-const MOST_PICKLED = 256 * 2 ** 20
 
 function fromStream(fd: number, file: string, size: number): Map<string, TensorEntry> {
   const head = readExactly(fd, 0, Math.min(size, MOST_PICKLED))
@@ -131,9 +136,10 @@ function fromStream(fd: number, file: string, size: number): Map<string, TensorE
   const byKey = new Map(storagesOf(value).map((s) => [s.key, s]))
   const places = new Map<string, { offset: number; bytes: number }>()
   let at = keys.end
-  for (const key of keys.value as string[]) {
+  for (const key of keys.value as unknown[]) {
+    if (typeof key !== 'string' || places.has(key)) throw new PickleError('a malformed list of storages')
     const storage = byKey.get(key)
-    if (storage === undefined) throw new PickleError(`the storage ${String(key)} belongs to no tensor`)
+    if (storage === undefined) throw new PickleError(`the storage ${key} belongs to no tensor`)
     if (at + 8 > size) throw cutShort(file)
     const elements = Number(readExactly(fd, at, 8).readBigUInt64LE())
     const bytes = elements * ELEMENT_BYTES[storage.dtype]
@@ -148,15 +154,16 @@ const cutShort = (file: string) =>
   new UserError('the file is cut short', { place: file, hint: 'download the file again' })
 
 /** The dictionary's tensors; training checkpoints keep it under `state_dict` or `model`. */
-function tensorsOf(value: unknown): [string, Described][] {
+function tensorsOf(value: unknown, inner = false): [string, Described][] {
   if (!(value instanceof Map)) throw new PickleError('it is no dictionary of tensors')
   const entries = [...value].filter(
     (e): e is [string, Described] => typeof e[0] === 'string' && e[1] instanceof Described
   )
   if (entries.length > 0) return entries
-  for (const name of ['state_dict', 'model', 'module']) {
-    const inner = value.get(name)
-    if (inner instanceof Map) return tensorsOf(inner)
+  // Once: a dictionary may hold itself.
+  for (const name of inner ? [] : ['state_dict', 'model', 'module']) {
+    const part: unknown = value.get(name)
+    if (part instanceof Map) return tensorsOf(part, true)
   }
   throw new PickleError('it holds no tensor')
 }
@@ -176,10 +183,13 @@ function located(
       const width = ELEMENT_BYTES[storage.dtype]
       if (strides.length !== shape.length) throw bad('has not as many strides as axes')
       const elements = shape.reduce((a, b) => a * b, 1)
+      // A stride of 0 repeats elements: masks do, a thousandfold at most.
+      if (elements > 1e6 && elements > 1000 * storage.elements)
+        throw bad(`has ${elements} elements, its storage ${storage.elements}`)
       const contiguous = elements === 0 || isContiguous(shape, strides)
       // From its first element to its last.
       const span = contiguous ? elements : 1 + shape.reduce((sum, n, i) => sum + (n - 1) * strides[i]!, 0)
-      if ((start + span) * width > place.bytes)
+      if (!((start + span) * width <= place.bytes))
         throw bad(
           `(${storage.dtype} [${shape.join(', ')}]) needs ${(start + span) * width} bytes, its storage has ${place.bytes}`
         )

@@ -21,8 +21,10 @@ export class PickleError extends Error {}
 const MARK = Symbol('mark')
 const NOTHING = Symbol('nothing')
 
-/** Deep or endless programs are no checkpoints. */
-const MAX_STEPS = 50_000_000
+/** Programs that pile up values are no checkpoints: pickle stores lists and dictionaries a thousand items at a time. */
+const MOST_STACKED = 100_000
+/** Dictionaries and lists, of which a checkpoint has a handful for every tensor. */
+const MOST_CONTAINERS = 2_000_000
 
 /** Runs one pickle from `start`. @returns its value and where it ended */
 export function unpickle(data: Buffer, start: number, meaning: Meaning): { value: unknown; end: number } {
@@ -34,6 +36,7 @@ class Machine {
   readonly #meaning: Meaning
   readonly #memo = new Map<number, unknown>()
   #stack: unknown[] = []
+  #containers = 0
   #at: number
 
   constructor(data: Buffer, start: number, meaning: Meaning) {
@@ -43,14 +46,17 @@ class Machine {
   }
 
   run(): { value: unknown; end: number } {
-    for (let steps = 0; steps < MAX_STEPS; steps++) {
+    // Every operation takes a byte at least, so it ends.
+    for (;;) {
       const code = this.#byte()
       // '.': stop
       if (code === 0x2e) return { value: this.#pop(), end: this.#at }
       const value = this.#step(code)
-      if (value !== NOTHING) this.#stack.push(value)
+      if (value === NOTHING) continue
+      if (typeof value === 'object' && ++this.#containers > MOST_CONTAINERS)
+        throw new PickleError(`it makes more than ${MOST_CONTAINERS} objects`)
+      if (this.#stack.push(value) > MOST_STACKED) throw new PickleError(`it piles up more than ${MOST_STACKED} values`)
     }
-    throw new PickleError(`more than ${MAX_STEPS} operations`)
   }
 
   /** What the operation puts on the stack. */
@@ -120,7 +126,8 @@ class Machine {
       case 0x93: {
         // STACK_GLOBAL
         const [module, name] = this.#popMany(2)
-        return new Global(`${String(module)}.${String(name)}`)
+        if (typeof module !== 'string' || typeof name !== 'string') throw new PickleError('a global without a name')
+        return new Global(`${module}.${name}`)
       }
       case 0x51: // 'Q' BINPERSID
         return this.#meaning.persistent(this.#pop())
@@ -156,7 +163,8 @@ class Machine {
       case 0x65: {
         // 'e' APPENDS
         const items = this.#popToMark()
-        this.#list().push(...items)
+        const list = this.#list()
+        for (const item of items) list.push(item)
         return NOTHING
       }
       default:

@@ -15,6 +15,9 @@ const LOCATOR_64 = 0x07064b50
 const DIRECTORY_ENTRY = 0x02014b50
 const LOCAL_HEADER = 0x04034b50
 
+/** Some 100 bytes are an entry, and the largest checkpoints have a few thousand. */
+const MOST_DIRECTORY_BYTES = 16 * 2 ** 20
+
 /** Of the 64-bit extra field. */
 const EXTRA_64 = 0x0001
 
@@ -29,7 +32,8 @@ export function readZipDirectory(fd: number, file: string, size: number): Map<st
       hint: 'download the file again; it is incomplete or not a PyTorch checkpoint'
     })
   const { offset, bytes, count } = findDirectory(fd, size, bad)
-  if (offset + bytes > size) throw bad('the archive is cut short: its directory lies beyond the end')
+  if (!(offset + bytes <= size)) throw bad('the archive is cut short: its directory lies beyond the end')
+  if (bytes > MOST_DIRECTORY_BYTES) throw bad(`its directory of ${bytes} bytes is larger than any checkpoint's`)
   const directory = readExactly(fd, offset, bytes)
   const entries = new Map<string, ZipEntry>()
   let at = 0
@@ -43,8 +47,9 @@ export function readZipDirectory(fd: number, file: string, size: number): Map<st
     const name = directory.toString('utf8', at + 46, at + 46 + nameLength)
     const extra = directory.subarray(at + 46 + nameLength, at + 46 + nameLength + extraLength)
     const fields = { bytes: directory.readUInt32LE(at + 24), header: directory.readUInt32LE(at + 42) }
-    const wide = wideFields(extra, directory.readUInt32LE(at + 20), fields)
+    const wide = wideFields(extra, directory.readUInt32LE(at + 20), fields, bad)
     if (method !== 0) throw bad(`'${name}' is compressed; PyTorch stores its tensors as they are`)
+    if (wide.header + 30 > size) throw bad(`the archive is cut short: '${name}' lies beyond the end`)
     const header = readExactly(fd, wide.header, 30)
     if (header.readUInt32LE(0) !== LOCAL_HEADER) throw bad(`the header of '${name}' is damaged`)
     const data = wide.header + 30 + header.readUInt16LE(26) + header.readUInt16LE(28)
@@ -72,7 +77,9 @@ function findDirectory(fd: number, size: number, bad: Bad): { offset: number; by
   }
   const locator = at - 20
   if (locator < 0 || tail.readUInt32LE(locator) !== LOCATOR_64) return narrow
-  const record = readExactly(fd, Number(tail.readBigUInt64LE(locator + 8)), 56)
+  const place = Number(tail.readBigUInt64LE(locator + 8))
+  if (place + 56 > size) throw bad('the archive is cut short: its directory lies beyond the end')
+  const record = readExactly(fd, place, 56)
   if (record.readUInt32LE(0) !== END_OF_DIRECTORY_64) throw bad('the directory of the archive is damaged')
   return {
     count: Number(record.readBigUInt64LE(32)),
@@ -82,13 +89,14 @@ function findDirectory(fd: number, size: number, bad: Bad): { offset: number; by
 }
 
 /** Sizes that do not fit 32 bits stand in an extra field, in the order uncompressed, compressed, header. */
-function wideFields(extra: Buffer, compressed: number, narrow: { bytes: number; header: number }) {
+function wideFields(extra: Buffer, compressed: number, narrow: { bytes: number; header: number }, bad: Bad) {
   const full = 0xffffffff
   let { bytes, header } = narrow
   for (let at = 0; at + 4 <= extra.length; at += 4 + extra.readUInt16LE(at + 2)) {
     if (extra.readUInt16LE(at) !== EXTRA_64) continue
     let field = at + 4
     const next = () => {
+      if (field + 8 > extra.length) throw bad('the directory of the archive is damaged')
       const value = Number(extra.readBigUInt64LE(field))
       field += 8
       return value

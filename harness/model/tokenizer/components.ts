@@ -15,6 +15,14 @@ const pattern = z.union([z.strictObject({ String: text.min(1) }), z.strictObject
 /** JavaScript would take `$1` in a replacement for a group. */
 const content = text.refine((s) => !s.includes('$'), "a replacement with '$'")
 
+/** No vocabulary is larger, and lists are made as long as the largest id. */
+const id = z
+  .int()
+  .min(0)
+  .max(2 ** 24)
+/** One sign, such as '▁'. */
+const sign = text.refine((s) => [...s].length === 1, 'must be one character')
+
 const BEHAVIOURS = ['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous'] as const
 type Behaviour = (typeof BEHAVIOURS)[number]
 
@@ -23,7 +31,7 @@ const normalizers = {
   NFD: z.strictObject({ type: z.literal('NFD') }),
   NFKC: z.strictObject({ type: z.literal('NFKC') }),
   NFKD: z.strictObject({ type: z.literal('NFKD') }),
-  Prepend: z.strictObject({ type: z.literal('Prepend'), prepend: text }),
+  Prepend: z.strictObject({ type: z.literal('Prepend'), prepend: text.max(100) }),
   Replace: z.strictObject({ type: z.literal('Replace'), pattern, content })
 }
 
@@ -36,7 +44,7 @@ const preTokenizers = {
   }),
   Metaspace: z.strictObject({
     type: z.literal('Metaspace'),
-    replacement: text,
+    replacement: sign,
     str_rep: text.optional(),
     add_prefix_space: flag.optional(),
     prepend_scheme: z.enum(['always', 'first', 'never']).optional(),
@@ -60,7 +68,7 @@ const decoders = {
   ByteLevel: z.looseObject({ type: z.literal('ByteLevel') }),
   Metaspace: z.strictObject({
     type: z.literal('Metaspace'),
-    replacement: text,
+    replacement: sign,
     add_prefix_space: flag.optional(),
     prepend_scheme: z.enum(['always', 'first', 'never']).optional(),
     split: flag.optional()
@@ -85,12 +93,12 @@ const bpe = z.looseObject({
   fuse_unk: flag.optional(),
   byte_fallback: flag.optional(),
   ignore_merges: flag.optional(),
-  vocab: z.record(text, z.number().int().nonnegative()),
+  vocab: z.record(text, id),
   merges: z.array(z.union([text, z.tuple([text, text])]))
 })
 
 const addedToken = z.looseObject({
-  id: z.number().int().nonnegative(),
+  id,
   content: text.min(1),
   single_word: z.literal(false).optional(),
   special: flag.optional()
@@ -136,6 +144,12 @@ export function openTokenizer(
   check(json.pre_tokenizer, 'pre-tokenizer', 'pretokenizers', preTokenizers, refuse)
   check(json.post_processor, 'post-processor', 'processors', postProcessors, refuse)
   check(json.decoder, 'decoder', 'decoders', decoders, refuse)
+  for (const [what, part] of Object.entries({ normalizer: json.normalizer, decoder: json.decoder }))
+    if (growthOf(part) > MOST_GROWTH)
+      throw refuse(
+        `the ${what}`,
+        `it makes texts up to ${growthOf(part)} times as long, ${MOST_GROWTH} at most are supported`
+      )
   const added = z.array(addedToken).safeParse(json.added_tokens ?? [])
   if (!added.success) {
     const [issue] = added.error.issues
@@ -163,6 +177,27 @@ export function openTokenizer(
 }
 
 type Refuse = (part: string, why: string) => UserError
+
+/** How many times as long a text may come out of a normalizer or decoder (Unicode's own forms apart). */
+const MOST_GROWTH = 100
+
+/** How many times as long as before `Replace` can make a text: a pattern may match between any two signs. */
+function growthOf(component: unknown): number {
+  const {
+    type,
+    pattern,
+    content: put,
+    ...rest
+  } = (component ?? {}) as {
+    readonly type?: unknown
+    readonly pattern?: { readonly String?: string }
+    readonly content?: string
+    readonly normalizers?: readonly unknown[]
+    readonly decoders?: readonly unknown[]
+  }
+  if (type === 'Replace') return Math.max(1, (put ?? '').length / (pattern?.String?.length ?? 1))
+  return [...(rest.normalizers ?? []), ...(rest.decoders ?? [])].reduce<number>((all, part) => all * growthOf(part), 1)
+}
 
 /** A component, or a `Sequence` of them, each by the schema of its type. */
 function check(

@@ -3,10 +3,13 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../../errors'
 import { type JsonObject, readJsonObject } from '../../json-file'
+import { withinTime } from '../../time-limit'
 import type { Tokenizer } from '../types'
 import { openTokenizer } from './components'
 
 export { lastTokenOf } from './place'
+
+const MOST_ENCODING_MS = 10_000
 
 /**
  * Loads the tokenizer of a checkpoint folder. `hash` covers every file that was read.
@@ -34,12 +37,16 @@ export function loadTokenizer(dir: string, rows = Number.POSITIVE_INFINITY): Tok
       hint: 'tokenizer and weights do not belong together, or tokens were added without resizing the embeddings'
     })
   }
+  // A pattern of the file's own may go back and forth for ever; the rest takes time in proportion to the text.
+  const inTime = JSON.stringify([json.normalizer, json.pre_tokenizer]).includes('"Regex"')
+    ? <T>(work: () => T) => withinTime(MOST_ENCODING_MS, `${file}: a text`, work)
+    : <T>(work: () => T) => work()
   const bos = hub.token_to_id(nameOf(config.bos_token) ?? '')
   return {
     vocabSize: hub.get_vocab().size,
     encode(text) {
       if (text === '') return []
-      const { ids } = hub.encode(text, { add_special_tokens: false })
+      const { ids } = inTime(() => hub.encode(text, { add_special_tokens: false }))
       const missing = beyond.size === 0 ? undefined : ids.find((id) => beyond.has(id))
       if (missing === undefined) return ids
       throw new UserError(`the model has no row for the token ${JSON.stringify(beyond.get(missing))} of '${text}'`)
@@ -47,7 +54,7 @@ export function loadTokenizer(dir: string, rows = Number.POSITIVE_INFINITY): Tok
     decode: (ids) =>
       ids.length === 0 ? '' : hub.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: false }),
     // What the tokenizer itself puts around an empty text, up to the end: Llama's <s>.
-    prefix: hub.encode('').ids.filter((id) => id !== endOfText || id === bos),
+    prefix: inTime(() => hub.encode('')).ids.filter((id) => id !== endOfText || id === bos),
     endOfText,
     hash: createHash('sha256')
       .update(JSON.stringify(json))
