@@ -9,10 +9,10 @@ export class UserError extends Error {
   readonly hint: string | undefined
 
   constructor(message: string, options: { place?: string; hint?: string; cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    super(shortened(message), options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'UserError'
     this.place = options.place
-    this.hint = options.hint
+    this.hint = options.hint === undefined ? undefined : shortened(options.hint)
   }
 
   /** The whole message as a terminal shows it. */
@@ -22,6 +22,9 @@ export class UserError extends Error {
     return `${place}${this.message}${hint}`
   }
 }
+
+/** Messages quote what others wrote, which may be of any length. */
+const shortened = (text: string): string => (text.length <= 2000 ? text : `${text.slice(0, 2000)} …`)
 
 /** What the system says when the user can mend it, by error code. */
 const SYSTEM_ERRORS: Readonly<Record<string, readonly [message: string, hint: string]>> = {

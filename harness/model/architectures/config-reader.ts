@@ -83,7 +83,7 @@ export class ConfigReader {
   /** Value of a key, undefined where it is missing. */
   value(key: string): unknown {
     this.#read.add(key)
-    return this.#json[key]
+    return Object.hasOwn(this.#json, key) ? this.#json[key] : undefined
   }
 
   /** Whether the key says something. */
@@ -136,7 +136,7 @@ export class ConfigReader {
   refuseUnread(): void {
     for (const [key, value] of Object.entries(this.#json)) {
       if (this.#read.has(key) || value === null || HARMLESS.has(key)) continue
-      if (key in ONLY) {
+      if (Object.hasOwn(ONLY, key)) {
         this.only(key, ONLY[key]!, undefined)
         continue
       }

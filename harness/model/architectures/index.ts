@@ -33,7 +33,7 @@ export function architectureOf(modelType: unknown, place: string): Architecture 
   if (found !== undefined) return found
   const known = ARCHITECTURES.map((a) => a.modelType)
   throw new UserError(
-    `model_type ${JSON.stringify(modelType)} is not supported${closestTo(String(modelType), known)}`,
+    `model_type ${JSON.stringify(modelType)} is not supported${typeof modelType === 'string' ? closestTo(modelType, known) : ''}`,
     { place, hint: `supported are ${known.join(', ')}` }
   )
 }

@@ -59,9 +59,17 @@ const preTokenizers = {
   Digits: z.strictObject({ type: z.literal('Digits'), individual_digits: flag.default(false) })
 }
 
+const named = z.looseObject({ id: text })
+const templatePart = z.union([z.strictObject({ SpecialToken: named }), z.strictObject({ Sequence: named })])
+
 const postProcessors = {
   ByteLevel: z.looseObject({ type: z.literal('ByteLevel') }),
-  TemplateProcessing: z.looseObject({ type: z.literal('TemplateProcessing') })
+  TemplateProcessing: z.looseObject({
+    type: z.literal('TemplateProcessing'),
+    single: z.array(templatePart),
+    pair: z.array(templatePart).optional(),
+    special_tokens: z.record(text, z.looseObject({ ids: z.array(id) }))
+  })
 }
 
 const decoders = {
@@ -137,7 +145,8 @@ export function openTokenizer(
   if (!model.success) {
     const { type } = (json.model ?? {}) as { type?: unknown }
     const issue = model.error.issues[0]!
-    if (type !== undefined && type !== 'BPE') throw refuse(`the model ${String(type)}`, 'only BPE is supported')
+    if (type !== undefined && type !== 'BPE')
+      throw refuse(`the model ${typeof type === 'string' ? type : JSON.stringify(type)}`, 'only BPE is supported')
     throw refuse('the model BPE', `${issue.path.join('.')}: ${issue.message}`)
   }
   check(json.normalizer, 'normalizer', 'normalizers', normalizers, refuse)
@@ -215,13 +224,13 @@ function check(
     for (const part of list) check(part, what, listKey, known, refuse)
     return
   }
-  const schema = known[String(type)]
+  const schema = typeof type === 'string' && Object.hasOwn(known, type) ? known[type] : undefined
   if (schema === undefined)
     throw refuse(`the ${what} ${JSON.stringify(type)}`, `known are ${Object.keys(known).join(', ')}`)
   const parsed = schema.safeParse(component)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    throw refuse(`the ${what} ${String(type)}`, `${issue!.path.join('.')} ${issue!.message}`)
+    throw refuse(`the ${what} ${type}`, `${issue!.path.join('.')} ${issue!.message}`)
   }
 }
 
