@@ -94,7 +94,7 @@ export class ConfigReader {
   number(key: string, fallback?: number): number {
     const value = this.value(key) ?? fallback
     if (typeof value === 'number' && Number.isFinite(value)) return value
-    throw this.#wrong(key, 'must be a number', value)
+    throw this.#wrong(key, 'must be a number', this.value(key))
   }
 
   /** A whole number from 1. */
