@@ -25,6 +25,8 @@ const POOL = 'harness/runner/pool.test.ts'
 const PLAN = 'harness/runner/plan.test.ts'
 const CLI = 'harness/cli/cli.test.ts'
 const DATA = 'datasets/official-files.test.ts'
+const HUB = 'harness/hub/hub.test.ts'
+const HOSTILE = 'resilience/hostile.test.ts'
 const REPORTS = 'reports/reports.test.ts'
 
 const mutation = (
@@ -549,6 +551,94 @@ export const MUTATIONS: readonly Mutation[] = [
     '',
     CLI,
     'leaves the machine'
+  ),
+  mutation(
+    'rows of another run are taken for this one’s',
+    'harness/results/runs.ts',
+    'if (foreign !== undefined) {',
+    'if (false as boolean) {',
+    'harness/results/results.test.ts'
+  ),
+  // The hub
+  mutation(
+    'the token goes to whatever host a list names',
+    'harness/hub/client.ts',
+    "if (url.origin !== origin) headers.delete('Authorization')",
+    '',
+    HUB
+  ),
+  mutation('a checksum may be a path', 'harness/hub/client.ts', 'ETAG.test(etag)', 'etag.length > 2', HUB),
+  mutation('a revision may be a path', 'harness/hub/cache.ts', 'REVISION.test(revision) &&', '', HUB),
+  mutation(
+    'a download has no end',
+    'harness/hub/download.ts',
+    'if (size > file.bytes) throw tooLong(repository, file, partial)',
+    '',
+    HUB
+  ),
+  mutation(
+    'a list has no end',
+    'harness/hub/client.ts',
+    'seen.has(url.href) || seen.size >= MOST_PAGES',
+    'false as boolean',
+    HUB
+  ),
+  // Hostile files
+  mutation(
+    'a pickle may pile up what it wants',
+    'harness/model/checkpoint/unpickle.ts',
+    'this.#stack.push(value) > MOST_STACKED',
+    'this.#stack.push(value) < 0',
+    HOSTILE
+  ),
+  mutation(
+    'any value of a pickle can be a name',
+    'harness/model/checkpoint/unpickle.ts',
+    "if (typeof module !== 'string' || typeof name !== 'string')",
+    'if (false as boolean)',
+    HOSTILE
+  ),
+  mutation(
+    'heads need not share the width',
+    'harness/model/language-model.ts',
+    'if (!Number.isSafeInteger(headDim))',
+    'if (false as boolean)',
+    HOSTILE
+  ),
+  mutation(
+    'there is no limit to blocks',
+    'harness/model/architectures/config-reader.ts',
+    'return this.count(key, undefined, 10_000)',
+    'return this.count(key, undefined, 1000)',
+    HOSTILE
+  ),
+  mutation(
+    'JSON may be of any depth',
+    'harness/json-file.ts',
+    'if (depthOf(text) > MOST_DEPTH)',
+    'if (false as boolean)',
+    HOSTILE
+  ),
+  mutation(
+    'a normalizer may make texts of any length',
+    'harness/model/tokenizer/components.ts',
+    'if (growthOf(part) > MOST_GROWTH)',
+    'if (false as boolean)',
+    HOSTILE
+  ),
+  mutation(
+    'a stored edit may hold NaN',
+    'harness/edit/store.ts',
+    'if (allFinite(data)) return data',
+    'if (data.length > 0) return data',
+    HOSTILE
+  ),
+  mutation(
+    'a shard may lie anywhere',
+    'harness/model/checkpoint/index.ts',
+    '/^[\\w][\\w.-]*$/.test(v)',
+    'v.length < 100',
+    HOSTILE
   ),
   // Pages
   mutation(

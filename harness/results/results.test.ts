@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { UserError } from '../errors'
 import { readManifest } from './manifest'
 import type { AnswerRow, EditRow } from './rows'
-import { listRuns } from './runs'
+import { listRuns, readRun } from './runs'
 import { answersTable, editsTable } from './tables'
 
 let dir: string
@@ -83,6 +83,15 @@ const manifest = (startedAt = '2026-01-01T00:00:00.000Z') => ({
   machine: { cpu: '', cores: 1, memoryBytes: 1, platform: '', node: '', backend: '', workers: 1 },
   config: { seed: 0, scoring: { bootstrap: 100, grading: {} } },
   ...{ settings: [], setup: {}, weights: {}, skipped: [], shards: 0 }
+})
+
+it('refuses a run whose rows are of a setting its manifest does not have', () => {
+  const files = {
+    'answers.arrow': answersTable.write(join(dir, 'answers.arrow'), [[answer(0, 'grass')]]),
+    'edits.arrow': editsTable.write(join(dir, 'edits.arrow'), [[edit(null)]])
+  }
+  writeFileSync(join(dir, 'manifest.json'), JSON.stringify({ ...manifest(), files }))
+  expect(() => readRun(dir)).toThrow('rows of the setting "rome--m--d", which manifest.json does not have')
 })
 
 describe('a sealed table', () => {

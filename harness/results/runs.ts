@@ -42,6 +42,14 @@ export function readRun(dir: string): { summary: RunSummary; answers: readonly A
   const { config } = manifest
   const answersOf = groupBySetting(answers)
   const editsOf = groupBySetting(edits)
+  const known = new Set(manifest.settings.map((s) => s.id))
+  const foreign = [...answersOf.keys(), ...editsOf.keys()].find((id) => !known.has(id))
+  if (foreign !== undefined) {
+    throw new UserError(`holds rows of the setting ${JSON.stringify(foreign)}, which manifest.json does not have`, {
+      place: dir,
+      hint: 'files of two runs are mixed, or manifest.json was changed by hand'
+    })
+  }
   const grading = gradingOf(config.scoring.grading)
   const settings = manifest.settings.map(({ id, label, method, ...rest }) => {
     const { supportsBatch, ...about } = method
