@@ -103,9 +103,11 @@ function loadWeights(
   index: TensorIndex
 ): Map<string, tf.Tensor> {
   const tensors = new Map<string, tf.Tensor>()
-  // A fused tensor is read once though several weights come out of it.
+  const sources = Object.entries(architecture.weights(config))
+  // A fused tensor is read once though several weights come out of it, and dropped after the last of them.
   const fused = new Map<string, Float32Array>()
-  for (const [name, source] of Object.entries(architecture.weights(config))) {
+  const last = new Map(sources.map(([name, { hf }]) => [hf, name]))
+  for (const [name, source] of sources) {
     const entry = find(index, source.hf) ?? (name === 'embed.weight' && config.tiedHead ? tiedTwin(index) : undefined)
     if (entry === undefined) {
       if (source.optional === true) continue
@@ -120,14 +122,16 @@ function loadWeights(
         place: entry.file
       })
     }
-    const data = fused.get(source.hf) ?? readTensor(source.hf, entry)
-    if (!allFinite(data)) {
+    const known = fused.get(source.hf)
+    const data = known ?? readTensor(source.hf, entry)
+    if (known === undefined && !allFinite(data)) {
       throw new UserError(`tensor '${source.hf}' holds values that are not finite (NaN or infinite)`, {
         place: entry.file,
         hint: 'the checkpoint is broken: nothing a model computes with it means anything'
       })
     }
-    if (source.rows !== undefined) fused.set(source.hf, data)
+    if (last.get(source.hf) === name) fused.delete(source.hf)
+    else fused.set(source.hf, data)
     tensors.set(name, tf.keep(tf.tensor(ourLayout(data, source), [...source.shape], 'float32')))
   }
   return tensors
@@ -166,6 +170,7 @@ function ourLayout(data: Float32Array, { shape, transposed, rows, plus = 0 }: We
 
 class OpenModel implements LanguageModel {
   readonly hash: string
+  readonly openedWeightsHash: string
   readonly #architecture: Architecture
   readonly #tensors: Map<string, tf.Tensor>
 
@@ -178,10 +183,11 @@ class OpenModel implements LanguageModel {
   ) {
     this.#architecture = architecture
     this.#tensors = tensors
+    this.openedWeightsHash = this.weightsHash()
     this.hash = createHash('sha256')
       .update(JSON.stringify(config))
       .update(tokenizer.hash)
-      .update(this.weightsHash())
+      .update(this.openedWeightsHash)
       .digest('hex')
   }
 

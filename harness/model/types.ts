@@ -171,6 +171,8 @@ export interface LanguageModel {
   readonly tokenizer: Tokenizer
   /** SHA-256 over config, tokenizer and weights as loaded; the key of every cache. */
   readonly hash: string
+  /** What `weightsHash` was when the model was opened. */
+  readonly openedWeightsHash: string
   /** SHA-256 over the weights in memory now: equal before and after a run, since edits are values. */
   weightsHash(): string
   /** Weight by checkpoint-independent name (`embed.weight`, `layers.N.mlp.proj.weight`, `.bias` ..., `head.weight`), linear maps as [out, in]. */

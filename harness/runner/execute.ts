@@ -39,7 +39,7 @@ export class WorkerState {
     switch (task.type) {
       case 'open': {
         const { hash, config } = model
-        return { hash, architecture: config.architecture, weightsHash: model.weightsHash(), backend: this.#backend }
+        return { hash, architecture: config.architecture, weightsHash: model.openedWeightsHash, backend: this.#backend }
       }
       case 'weights-hash':
         return { weightsHash: model.weightsHash() }

@@ -2,7 +2,7 @@ import { fstatSync, readSync } from 'node:fs'
 import { UserError } from '../../errors'
 
 /** So many bytes of a file from an offset, in memory of its own. @throws UserError when the file ends before */
-export function readExactly(fd: number, offset: number, bytes: number): Buffer {
+export function readExactly(fd: number, offset: number, bytes: number): Buffer<ArrayBuffer> {
   // Offsets and sizes come from the file: nothing is set aside that it cannot fill.
   if (!(offset >= 0 && bytes >= 0 && offset + bytes <= fstatSync(fd).size))
     throw new UserError(`the file has no ${bytes} bytes at ${offset}`, { hint: 'it is damaged: download it again' })

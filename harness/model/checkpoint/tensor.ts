@@ -35,15 +35,14 @@ export function readTensor(name: string, entry: TensorEntry): Float32Array {
     })
   const fd = openSync(entry.file, 'r')
   try {
-    const data = readExactly(fd, entry.offset, entry.bytes)
-    const buffer = data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength) as ArrayBuffer
-    return rowByRow(floatsOf(entry.dtype, buffer), entry)
+    return rowByRow(floatsOf(entry.dtype, readExactly(fd, entry.offset, entry.bytes)), entry)
   } finally {
     closeSync(fd)
   }
 }
 
-function floatsOf(dtype: Dtype, buffer: ArrayBuffer): Float32Array {
+/** The bytes are memory of their own, from its start: float32 needs no copy. */
+function floatsOf(dtype: Dtype, { buffer }: Buffer<ArrayBuffer>): Float32Array {
   if (dtype === 'F32') return new Float32Array(buffer)
   if (dtype === 'F64') return Float32Array.from(new Float64Array(buffer))
   return dtype === 'F16' ? halfToFloat(new Uint16Array(buffer)) : bfloatToFloat(new Uint16Array(buffer))
