@@ -192,8 +192,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'weights may be NaN',
     'harness/model/language-model.ts',
-    'if (!allFinite(data)) {',
-    'if (false as boolean) {',
+    'known === undefined && !allFinite(data)',
+    'false as boolean',
     CHECKPOINT,
     'a weight that is'
   ),
@@ -449,7 +449,7 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'weights are not compared after the run',
     'harness/runner/run.ts',
-    'if (after.weightsHash !== weightsHash)',
+    'if (after.weightsHash !== before.weightsHash)',
     'if (false as boolean)',
     EXECUTE
   ),
@@ -518,9 +518,17 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'weights may change during a run',
     'harness/runner/execute.ts',
-    "'hash' in task && task.hash !== model.hash",
+    'opened !== undefined && opened.hash !== model.hash',
     'false as boolean',
     EXECUTE
+  ),
+  mutation(
+    'a model is what it was, whatever became of its files',
+    'harness/model/language-model.ts',
+    'known?.files === files ? known',
+    'known !== undefined ? known',
+    CHECKPOINT,
+    'hashes weights again'
   ),
   mutation(
     'the corpus’s content is not in the run’s hash',

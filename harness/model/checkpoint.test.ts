@@ -204,6 +204,21 @@ describe('what transformers opens opens here, with the same weights:', () => {
   })
 })
 
+it('hashes weights again only when their files changed', async () => {
+  cpSync(join(__dirname, 'golden', 'gptj'), dir, { recursive: true })
+  const first = await openModel(dir)
+  const known = { ...first.identity, hash: 'known', weightsHash: 'known' }
+  const same = await openModel(dir, known)
+  expect(same.hash).toBe('known')
+  // What is in memory now is always looked at.
+  expect(same.weightsHash()).toBe(first.identity.weightsHash)
+  // The same bytes written anew are other files.
+  writeFileSync(join(dir, 'model.safetensors'), readFileSync(join(dir, 'model.safetensors')))
+  const touched = await openModel(dir, known)
+  expect(touched.hash).toBe(first.hash)
+  for (const model of [first, same, touched]) model.dispose()
+})
+
 describe('a key of config.json that is not understood', () => {
   const withKey = async (name: string, change: object) => {
     cpSync(join(__dirname, 'golden', name), dir, { recursive: true })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { UserError } from '../errors'
@@ -17,6 +17,7 @@ import type {
   ForwardResult,
   LanguageModel,
   ModelConfig,
+  ModelIdentity,
   PassFlopsOptions,
   TokenBatch,
   Tokenizer
@@ -25,10 +26,12 @@ import type {
 /**
  * Opens a model by the name of an embedded one, a folder in Hugging Face layout, or a Hugging Face id whose files are in
  * the hub's cache. Select a backend first (`useBackend`).
+ * @param known what another process found it to be: weights are not hashed again while their files are the same
  * @throws UserError that says what is missing and how to get it.
  */
-export async function openModel(name: string): Promise<LanguageModel> {
+export async function openModel(name: string, known?: ModelIdentity): Promise<LanguageModel> {
   const dir = resolveModel(name)
+  const files = describeFiles(dir)
   const { architecture, config } = readModelConfig(dir)
   const tokenizer = loadTokenizer(dir, config.vocab)
   const index = readCheckpointIndex(dir)
@@ -39,7 +42,21 @@ export async function openModel(name: string): Promise<LanguageModel> {
     })
   }
   const tensors = loadWeights(dir, architecture, config, index)
-  return new OpenModel(name, architecture, config, tokenizer, tensors)
+  if (describeFiles(dir) !== files)
+    throw new UserError('the files changed while they were read', { place: dir, hint: 'wait until they are complete' })
+  return new OpenModel(name, architecture, config, tokenizer, tensors, files, known)
+}
+
+/** Everything about a model's files but their content that changes with it: nobody sets a file's change time (ctime) but the system. */
+function describeFiles(dir: string): string {
+  const lines = readdirSync(dir)
+    .filter((name) => /\.(json|safetensors|bin)$/.test(name))
+    .sort()
+    .map((name) => {
+      const stat = statSync(join(dir, name), { bigint: true, throwIfNoEntry: false })
+      return [name, stat?.dev, stat?.ino, stat?.size, stat?.mtimeNs, stat?.ctimeNs].join(' ')
+    })
+  return createHash('sha256').update(lines.join('\n')).digest('hex')
 }
 
 /** config.json of a checkpoint folder. */
@@ -170,7 +187,7 @@ function ourLayout(data: Float32Array, { shape, transposed, rows, plus = 0 }: We
 
 class OpenModel implements LanguageModel {
   readonly hash: string
-  readonly openedWeightsHash: string
+  readonly identity: ModelIdentity
   readonly #architecture: Architecture
   readonly #tensors: Map<string, tf.Tensor>
 
@@ -179,16 +196,21 @@ class OpenModel implements LanguageModel {
     architecture: Architecture,
     readonly config: ModelConfig,
     readonly tokenizer: Tokenizer & { readonly hash: string },
-    tensors: Map<string, tf.Tensor>
+    tensors: Map<string, tf.Tensor>,
+    files: string,
+    known: ModelIdentity | undefined
   ) {
     this.#architecture = architecture
     this.#tensors = tensors
-    this.openedWeightsHash = this.weightsHash()
-    this.hash = createHash('sha256')
-      .update(JSON.stringify(config))
-      .update(tokenizer.hash)
-      .update(this.openedWeightsHash)
-      .digest('hex')
+    this.identity = known?.files === files ? known : this.#identify(files)
+    this.hash = this.identity.hash
+  }
+
+  #identify(files: string): ModelIdentity {
+    const weightsHash = this.weightsHash()
+    const { config, tokenizer } = this
+    const hash = createHash('sha256').update(JSON.stringify(config)).update(tokenizer.hash).update(weightsHash)
+    return { hash: hash.digest('hex'), weightsHash, files }
   }
 
   weightsHash(): string {

@@ -81,6 +81,14 @@ export interface ModelConfig {
   readonly activation?: 'gelu' | 'gelu-erf' | 'relu' | 'silu'
 }
 
+/** Which weights a model was opened with. */
+export interface ModelIdentity {
+  readonly hash: string
+  readonly weightsHash: string
+  /** Names, sizes, times and inodes of the files it was read from: while they are the same, so are the hashes. */
+  readonly files: string
+}
+
 export interface Tokenizer {
   readonly vocabSize: number
   /** Token ids without special tokens. */
@@ -171,8 +179,8 @@ export interface LanguageModel {
   readonly tokenizer: Tokenizer
   /** SHA-256 over config, tokenizer and weights as loaded; the key of every cache. */
   readonly hash: string
-  /** What `weightsHash` was when the model was opened. */
-  readonly openedWeightsHash: string
+  /** What it was when it was opened. */
+  readonly identity: ModelIdentity
   /** SHA-256 over the weights in memory now: equal before and after a run, since edits are values. */
   weightsHash(): string
   /** Weight by checkpoint-independent name (`embed.weight`, `layers.N.mlp.proj.weight`, `.bias` ..., `head.weight`), linear maps as [out, in]. */

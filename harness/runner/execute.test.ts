@@ -113,7 +113,7 @@ it('measures the most that tensors held at a time, over what they held before', 
 })
 
 it('finds weights that changed during a run', async () => {
-  const opened = new Map([['m', { hash: '', architecture: '', weightsHash: 'before', backend: '' }]])
+  const opened = new Map([['m', { hash: '', architecture: '', weightsHash: 'before', files: '', backend: '' }]])
   const answering = (weightsHash: string) =>
     ({ run: async () => ({ weightsHash }) }) as unknown as Parameters<typeof checkWeights>[0]
   await expect(checkWeights(answering('before'), opened)).resolves.toBeUndefined()
@@ -124,11 +124,11 @@ it('refuses to go on with other weights than the run began with', async () => {
   const state = new WorkerState(() => {})
   const setup = { backend: 'onnxruntime', threads: 1, seed: 0, cacheDir: '', localityTokens: 8 } as const
   const name = `${packageRoot()}/harness/model/golden/gptj`
-  const { hash } = (await state.execute(setup, { type: 'open', model: name })) as OpenedModel
-  await expect(state.execute(setup, { type: 'weights-hash', model: name, hash })).resolves.toBeDefined()
-  await expect(state.execute(setup, { type: 'weights-hash', model: name, hash: 'other' })).rejects.toThrow(
-    'the weights changed during the run'
-  )
+  const opened = (await state.execute(setup, { type: 'open', model: name })) as OpenedModel
+  const check = (hash: string) =>
+    state.execute(setup, { type: 'weights-hash', model: name, opened: { ...opened, hash } })
+  await expect(check(opened.hash)).resolves.toBeDefined()
+  await expect(check('other')).rejects.toThrow('the weights changed during the run')
 })
 
 it('refuses to go on with another corpus than the run began with', () => {

@@ -7,6 +7,7 @@ import type { Edit } from '../edit/types'
 import { UserError } from '../errors'
 import { fileName } from '../file-name'
 import { checkEdit, type LanguageModel, openModel } from '../model'
+import type { ModelIdentity } from '../model/types'
 import type { AnswerRow, EditRow } from '../results/rows'
 import { askBase, askEdited, tooLong } from '../scoring/score-cases'
 import { useBackend, watchTensorBytes } from '../tensor'
@@ -29,8 +30,9 @@ export class WorkerState {
 
   async execute(setup: WorkerSetup, task: Task): Promise<TaskResults[Task['type']]> {
     this.#backend ??= (await useBackend(setup.backend, { threads: setup.threads })).name
-    const model = await this.#open(task.model)
-    if ('hash' in task && task.hash !== model.hash) {
+    const opened = 'opened' in task ? task.opened : undefined
+    const model = await this.#open(task.model, opened)
+    if (opened !== undefined && opened.hash !== model.hash) {
       throw new UserError('the weights changed during the run', {
         place: task.model,
         hint: 'start the run anew; what is stored was computed with the weights it began with'
@@ -38,8 +40,8 @@ export class WorkerState {
     }
     switch (task.type) {
       case 'open': {
-        const { hash, config } = model
-        return { hash, architecture: config.architecture, weightsHash: model.openedWeightsHash, backend: this.#backend }
+        const { identity, config } = model
+        return { ...identity, architecture: config.architecture, backend: this.#backend }
       }
       case 'weights-hash':
         return { weightsHash: model.weightsHash() }
@@ -56,10 +58,10 @@ export class WorkerState {
     }
   }
 
-  async #open(name: string): Promise<LanguageModel> {
+  async #open(name: string, opened: ModelIdentity | undefined): Promise<LanguageModel> {
     const known = this.#models.get(name)
     if (known !== undefined) return known
-    const model = await openModel(name)
+    const model = await openModel(name, opened)
     this.#models.set(name, model)
     return model
   }

@@ -158,8 +158,7 @@ async function prepareMethods(
   for (const { id, model, method } of plan.settings) {
     if (folder.manifest.setup[id] !== undefined) continue
     const key = JSON.stringify([model, method.name, method.hyperparameters])
-    const { hash } = opened.get(model)!
-    const setup = done.get(key) ?? (await pool.run({ type: 'prepare', model, hash, method }))
+    const setup = done.get(key) ?? (await pool.run({ type: 'prepare', model, opened: opened.get(model)!, method }))
     done.set(key, setup)
     folder.setup(id, setup)
   }
@@ -171,14 +170,14 @@ async function runShard(
   shard: PlannedShard,
   pool: WorkerPool,
   folder: RunFolder,
-  { hash }: OpenedModel
+  opened: OpenedModel
 ): Promise<number> {
   const { store_edits: store } = plan.config
   const stored = store === 'all' ? shard.dataset.cases : shard.dataset.cases.slice(0, store)
   const { failed } = await pool.run({
     type: 'shard',
     model: shard.model,
-    hash,
+    opened,
     methods: shard.settings.map((s) => s.method),
     cases: shard.cases,
     dir: folder.shardDir(shard),
@@ -226,9 +225,9 @@ export async function checkWeights(
   pool: Pick<WorkerPool, 'run'>,
   opened: ReadonlyMap<string, OpenedModel>
 ): Promise<void> {
-  for (const [model, { weightsHash, hash }] of opened) {
-    const after = await pool.run({ type: 'weights-hash', model, hash })
-    if (after.weightsHash !== weightsHash) throw new Error(`the weights of ${model} changed during the run`)
+  for (const [model, before] of opened) {
+    const after = await pool.run({ type: 'weights-hash', model, opened: before })
+    if (after.weightsHash !== before.weightsHash) throw new Error(`the weights of ${model} changed during the run`)
   }
 }
 

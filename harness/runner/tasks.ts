@@ -1,4 +1,5 @@
 import type { EditCase } from '../../datasets/types'
+import type { ModelIdentity } from '../model/types'
 import type { Setup } from '../results/types'
 import type { BackendName } from '../tensor'
 
@@ -26,17 +27,17 @@ export interface WorkerSetup {
   readonly localityTokens: number
 }
 
-/** What a worker process can be asked to do. `hash` is that of the model as the run opened it: another one is refused. */
+/** What a worker process can be asked to do. `opened` is the model as the run opened it: another one is refused. */
 export type Task =
   /** Open a model; the answer says what it is. */
   | { readonly type: 'open'; readonly model: string }
   /** Do the work that all edits of a method share; the answer says how long it took. */
-  | { readonly type: 'prepare'; readonly model: string; readonly hash: string; readonly method: MethodTask }
+  | { readonly type: 'prepare'; readonly model: string; readonly opened: ModelIdentity; readonly method: MethodTask }
   /** Edit and score some cases by every method and store their rows. */
   | {
       readonly type: 'shard'
       readonly model: string
-      readonly hash: string
+      readonly opened: ModelIdentity
       readonly methods: readonly MethodTask[]
       readonly cases: readonly EditCase[]
       /** Folder the rows go to. */
@@ -45,12 +46,10 @@ export type Task =
       readonly editsDir: string
       readonly storeEditsOf: readonly string[]
     }
-  | { readonly type: 'weights-hash'; readonly model: string; readonly hash: string }
+  | { readonly type: 'weights-hash'; readonly model: string; readonly opened: ModelIdentity }
 
-export interface OpenedModel {
-  readonly hash: string
+export interface OpenedModel extends ModelIdentity {
   readonly architecture: string
-  readonly weightsHash: string
   readonly backend: string
 }
 
