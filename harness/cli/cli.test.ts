@@ -1,6 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import {
+  accessSync,
   closeSync,
+  constants,
   cpSync,
   existsSync,
   mkdirSync,
@@ -65,6 +67,9 @@ const runFolder = (out: string): string => {
   expect(more).toEqual([])
   return join(out, name!)
 }
+
+// npx links it once, and does not look again after another build.
+test('the program can be executed as the build leaves it', () => accessSync(PROGRAM, constants.X_OK))
 
 describe('bench run', () => {
   it('runs FT-L and ROME on both datasets, prints exactly one JSON object, and writes the page it names', async () => {
