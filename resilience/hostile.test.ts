@@ -176,6 +176,12 @@ describe('tokenizer.json', () => {
   test('a template that names no tokens', () => {
     const post_processor = { type: 'TemplateProcessing', single: [null], special_tokens: {} }
     expect(withPart(() => ({ post_processor }))).toMatch(/the post-processor TemplateProcessing/)
+    const stranger = [{ SpecialToken: { id: '<stranger>' } }, { Sequence: { id: 'A' } }]
+    expect(withPart(() => ({ post_processor: { ...post_processor, single: stranger } }))).toMatch(
+      /puts a token before a text that the vocabulary does not have/
+    )
+    for (const single of [[], [{ Sequence: { id: 'B' } }], [{ Sequence: { id: 'A' } }, { Sequence: { id: 'A' } }]])
+      expect(withPart(() => ({ post_processor: { ...post_processor, single } }))).toMatch(/must hold the text once/)
   })
 })
 

@@ -61,12 +61,17 @@ const preTokenizers = {
 
 const named = z.looseObject({ id: text })
 const templatePart = z.union([z.strictObject({ SpecialToken: named }), z.strictObject({ Sequence: named })])
+/** Around a text that stands alone: the text itself, once. */
+const single = z.array(templatePart).refine((parts) => {
+  const texts = parts.flatMap((part) => ('Sequence' in part ? [part.Sequence.id] : []))
+  return texts.length === 1 && texts[0] === 'A'
+}, 'must hold the text once')
 
 const postProcessors = {
   ByteLevel: z.looseObject({ type: z.literal('ByteLevel') }),
   TemplateProcessing: z.looseObject({
     type: z.literal('TemplateProcessing'),
-    single: z.array(templatePart),
+    single,
     pair: z.array(templatePart).optional(),
     special_tokens: z.record(text, z.looseObject({ ids: z.array(id) }))
   })

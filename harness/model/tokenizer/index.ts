@@ -42,6 +42,12 @@ export function loadTokenizer(dir: string, rows = Number.POSITIVE_INFINITY): Tok
     ? <T>(work: () => T) => withinTime(MOST_ENCODING_MS, `${file}: a text`, work)
     : <T>(work: () => T) => work()
   const bos = hub.token_to_id(nameOf(config.bos_token) ?? '')
+  // What the tokenizer itself puts around an empty text, up to the end: Llama's <s>.
+  const prefix = inTime(() => hub.encode('')).ids.filter((id) => id !== endOfText || id === bos)
+  if (!prefix.every((id) => Number.isSafeInteger(id) && id < rows))
+    throw new UserError('the post-processor puts a token before a text that the vocabulary does not have', {
+      place: file
+    })
   return {
     vocabSize: hub.get_vocab().size,
     encode(text) {
@@ -53,8 +59,7 @@ export function loadTokenizer(dir: string, rows = Number.POSITIVE_INFINITY): Tok
     },
     decode: (ids) =>
       ids.length === 0 ? '' : hub.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: false }),
-    // What the tokenizer itself puts around an empty text, up to the end: Llama's <s>.
-    prefix: inTime(() => hub.encode('')).ids.filter((id) => id !== endOfText || id === bos),
+    prefix,
     endOfText,
     hash: createHash('sha256')
       .update(JSON.stringify(json))
