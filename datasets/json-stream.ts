@@ -36,6 +36,9 @@ export function* jsonElements(file: string, { onProgress }: JsonStreamOptions = 
   }
 }
 
+/** The longest of the official files have some 50 kB. */
+const MOST_RECORD_BYTES = 64 * 2 ** 20
+
 const FORMS = 'expected is a JSON array of records, or a record a line (JSON Lines)'
 
 function* arrayElements(source: Bytes): Generator<JsonElement> {
@@ -162,6 +165,11 @@ class Bytes {
       while (i < chunk.length && !ended(chunk[i]!)) if (chunk[i++] === NEWLINE) lines++
       pieces.push(chunk.subarray(this.#at, i))
       this.#at = i
+      if (this.#start + i - offset > MOST_RECORD_BYTES)
+        throw new UserError(`a record of more than ${MOST_RECORD_BYTES} bytes`, {
+          place: `${this.file}:${line}`,
+          hint: FORMS
+        })
       if (i < chunk.length) break
       if (!this.#fill()) {
         if (orEnd) break

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import pLimit from 'p-limit'
 import { attack, type Finding } from './attack'
 import { TARGETS } from './targets'
@@ -76,12 +77,9 @@ async function child([name, seed, from, seconds, box]: string[]): Promise<void> 
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  const option = (name: string, fallback: number) => {
-    const at = args.indexOf(`--${name}`)
-    return at < 0 ? fallback : Number(args[at + 1])
-  }
-  const [seconds, seed] = [option('seconds', 60), option('seed', 1)]
-  const kinds = args.filter((a, i) => !a.startsWith('--') && !args[i - 1]?.startsWith('--'))
+  const options = { seconds: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } } as const
+  const { values, positionals: kinds } = parseArgs({ args: [...args], options, allowPositionals: true })
+  const [seconds, seed] = [Number(values.seconds), Number(values.seed)]
   const targets = TARGETS.filter((t) => kinds.length === 0 || kinds.includes(t.name))
   if (!(seconds > 0) || !Number.isSafeInteger(seed) || targets.length === 0)
     throw new Error(`usage: npm run fuzz -- [--seconds N] [--seed N] [${TARGETS.map((t) => t.name).join('|')}]...`)

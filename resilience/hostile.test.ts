@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DATASETS, loadCases } from '../datasets'
 import { loadEdit, saveEdit } from '../harness/edit/store'
 import { UserError } from '../harness/errors'
 import { packageRoot } from '../harness/model'
@@ -142,6 +143,11 @@ describe('config.json', () => {
     expect(refusal(() => readModelConfig(dir))).toMatch(message)
   })
 
+  test('a string of 60 million characters', () => {
+    writeFileSync(join(dir, 'config.json'), JSON.stringify({ model_type: 'x'.repeat(60e6) }))
+    expect(refusal(() => readModelConfig(dir)).length).toBeLessThan(5000)
+  })
+
   test('a file of gigabytes', () => {
     writeFileSync(join(dir, 'config.json'), '{')
     truncateSync(join(dir, 'config.json'), 6e9)
@@ -182,6 +188,34 @@ describe('tokenizer.json', () => {
     )
     for (const single of [[], [{ Sequence: { id: 'B' } }], [{ Sequence: { id: 'A' } }, { Sequence: { id: 'A' } }]])
       expect(withPart(() => ({ post_processor: { ...post_processor, single } }))).toMatch(/must hold the text once/)
+  })
+})
+
+describe('data files', () => {
+  const reading = async (write: (file: string) => void) => {
+    const file = join(dir, 'data.json')
+    write(file)
+    const [dataset] = DATASETS
+    try {
+      for await (const { id } of loadCases(dataset!, file, { onBadRecord: 'fail', seed: 0 })) void id
+    } catch (error) {
+      if (error instanceof UserError) return error.format()
+      throw error
+    }
+    return 'accepted'
+  }
+  test('a record that never ends', async () => {
+    const endless = (file: string) => {
+      writeFileSync(file, '[{"prompt": "')
+      truncateSync(file, 6e9)
+    }
+    expect(await reading(endless)).toMatch(/data\.json:1: a record of more than 67108864 bytes/)
+  })
+  test('a record a million lists deep', async () => {
+    const deep = (file: string) => writeFileSync(file, `[${'['.repeat(1e6)}${']'.repeat(1e6)}]`)
+    expect(await reading(deep)).toMatch(/data\.json/)
+    const inside = (file: string) => writeFileSync(file, `[{"prompt":${'['.repeat(1e6)}${']'.repeat(1e6)}}]`)
+    expect(await reading(inside)).toMatch(/data\.json/)
   })
 })
 

@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import pLimit from 'p-limit'
 import { packageRoot } from '../harness/model'
 import { randomStream } from '../harness/random'
@@ -142,11 +143,9 @@ const listing = (dir: string, without: string): string =>
     .join('\n')
 
 async function main(args: readonly string[]): Promise<void> {
-  const option = (name: string, fallback: number) => {
-    const at = args.indexOf(`--${name}`)
-    return at < 0 ? fallback : Number(args[at + 1])
-  }
-  const [times, seed] = [option('times', 50), option('seed', 1)]
+  const options = { times: { type: 'string', default: '50' }, seed: { type: 'string', default: '1' } } as const
+  const { values } = parseArgs({ args: [...args], options })
+  const [times, seed] = [Number(values.times), Number(values.seed)]
   const box = mkdtempSync(join(tmpdir(), 'bench-kill-'))
   writeFileSync(join(box, `${NAME}.yaml`), CONFIG)
   const run = (out: string, ...more: string[]) => ['run', `${NAME}.yaml`, '--out', out, ...more]

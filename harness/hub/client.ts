@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 import { UserError } from '../errors'
 import { COMMIT, ETAG, hubToken, type Repository } from './cache'
-import { CutOff, mayPass, PATIENCE, PassingStatus, type Patience, patiently } from './patience'
+import { CutOff, mayPass, PATIENCE, PassingStatus, type Patience, patiently, SILENCE_MS } from './patience'
 
 /** A file of a repository. */
 export interface RemoteFile {
@@ -15,9 +15,6 @@ export interface RemoteTree {
   readonly commit: string
   readonly files: readonly RemoteFile[]
 }
-
-/** A server that says nothing for so long is gone. */
-const SILENCE_MS = 60_000
 
 /** A list of files ends by then: the largest repositories have some 100,000, 1,000 to a page. */
 const MOST_PAGES = 1000

@@ -5,12 +5,10 @@ import { UserError } from '../errors'
 import { makeFolder } from '../replace'
 import { CachedRepository, type Repository } from './cache'
 import type { HubClient, RemoteFile } from './client'
-import { CutOff, mayPass, PassingStatus } from './patience'
+import { CutOff, mayPass, PassingStatus, SILENCE_MS } from './patience'
 
 /** A connection that brought so much was a good one: its end does not count as a failure. */
 const GOOD_BYTES = 16 * 2 ** 20
-/** A server that says nothing for so long is gone. */
-const SILENCE_MS = 60_000
 
 /**
  * Brings one file into the cache: goes on where an earlier download stopped, tries again when the connection is cut, takes no

@@ -8,6 +8,9 @@ export interface Patience {
 }
 export const PATIENCE: Patience = { attempts: 5, firstWaitMs: 1000 }
 
+/** A server that says nothing for so long is gone. */
+export const SILENCE_MS = 60_000
+
 /** Statuses that pass by themselves. */
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504])
 
