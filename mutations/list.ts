@@ -17,6 +17,7 @@ const MOMENT = 'methods/second-moment.test.ts'
 const GOLDEN = 'harness/model/golden.test.ts'
 const CHECKPOINT = 'harness/model/checkpoint.test.ts'
 const TOKENIZER = 'harness/model/tokenizer/tokenizer.test.ts'
+const EDITED = 'harness/edit/edited.test.ts'
 const SCORE = 'harness/scoring/score-cases.test.ts'
 const SUMMARY = 'harness/scoring/scoring.test.ts'
 const EXECUTE = 'harness/runner/execute.test.ts'
@@ -150,40 +151,79 @@ export const MUTATIONS: readonly Mutation[] = [
   // Edits on rows
   mutation(
     'a second low-rank part at a site overwrites the first',
-    'harness/model/row-edits.ts',
+    'harness/edit/kinds/low-rank.ts',
     'column += part.rank',
     'column += 0',
-    GOLDEN,
+    EDITED,
     'gptj several parts'
   ),
   mutation(
     'the bias of a dense edit is dropped',
-    'harness/model/row-edits.ts',
-    'if (part.bias !== undefined) bias =',
-    'if (false as boolean) bias =',
-    GOLDEN,
+    'harness/edit/kinds/dense.ts',
+    '(bias === undefined ? added : added.add(tf.tensor1d(bias)))',
+    'added',
+    EDITED,
     'gptj several parts'
   ),
   mutation(
-    'an edit of another size is applied',
-    'harness/model/sites.ts',
-    'if (part.out !== shape[0] || part.in !== shape[1])',
-    'if (false as boolean)',
-    GOLDEN,
-    'what would do nothing'
+    'rows do not come back to their places',
+    'harness/edit/kinds/rows.ts',
+    'back[row] = place',
+    'back[place] = row',
+    EDITED,
+    'gptj edits of all kinds'
   ),
-  mutation('a mistyped capture gives nothing', 'harness/model/forward.ts', 'pass.checkHooks()', '', GOLDEN, 'mistyped'),
+  mutation(
+    'rows without an edit get their neighbour’s',
+    'harness/edit/kinds/rows.ts',
+    'if (more.length === 0 && untouched.length === 0)',
+    'if (more.length === 0)',
+    SCORE
+  ),
+  mutation(
+    'an edit of another size is applied',
+    'harness/edit/kinds/linear-site.ts',
+    'if (out !== shape[0] || width !== shape[1])',
+    'if (false as boolean)',
+    EDITED,
+    'of another size'
+  ),
+  mutation('a mistyped capture gives nothing', 'harness/model/forward.ts', 'pass.checkSites()', '', GOLDEN, 'mistyped'),
+  mutation(
+    'the values of the head have the places of the batch',
+    'harness/model/forward.ts',
+    '{ ...this.#places, rows }',
+    'this.#places',
+    GOLDEN,
+    'a change is told'
+  ),
   mutation(
     'an edit may hold NaN',
-    'harness/model/sites.ts',
-    'if (!arrays.every(allFinite))',
+    'harness/edit/check.ts',
+    'if (!Object.values(kind.arrays(part)).every(({ data }) => allFinite(data)))',
     'if (false as boolean)',
     EXECUTE
   ),
   mutation(
+    'a model under two edits has the first one only',
+    'harness/edit/apply.ts',
+    'joined.set(site, after(joined.get(site), next))',
+    'if (!joined.has(site)) joined.set(site, next)',
+    EDITED,
+    'gptj a model under an edit'
+  ),
+  mutation(
+    'a gate lets every prompt through',
+    'harness/edit/apply.ts',
+    'if (kind.applies?.(part, prompt) === false)',
+    'if (false as boolean)',
+    EDITED,
+    'a gate'
+  ),
+  mutation(
     'a model of NaN logits is scored',
     'harness/model/score.ts',
-    'broken && items[item]!.edit === undefined',
+    'broken && changesOf === undefined',
     'false',
     GOLDEN,
     'logits that are no numbers'
@@ -357,7 +397,7 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'an answer may go on inside its last word',
     'harness/scoring/score-cases.ts',
-    '(own || !goesOnInWord(model.tokenizer, c.prompt, c.target, next))',
+    '(own || !goesOnInWord(model.tokenizer, c.ids, c.target, next))',
     '(own || next >= 0)',
     SCORE
   ),
@@ -371,8 +411,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'wrong answers are shown under another’s edit',
     'harness/scoring/score-cases.ts',
-    'const own = rows.map((r) => edits[r.case])',
-    'const own = rows.map(() => edits[rows[0]!.case])',
+    '({ prompt, said, edit: edits[i] })',
+    '({ prompt, said, edit: edits[rows[0]!.case === i ? i : rows[0]!.case] })',
     SCORE
   ),
   mutation(

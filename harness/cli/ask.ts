@@ -1,4 +1,5 @@
 import type { Argv, CommandModule } from 'yargs'
+import type { LanguageModel } from '../model'
 import { print, printJson } from './format'
 
 const builder = (yargs: Argv) =>
@@ -21,8 +22,8 @@ export const askCommand: CommandModule<object, Arguments> = {
   builder: builder as CommandModule<object, Arguments>['builder'],
   async handler({ model: name, prompt, edit: dir, tokens, json }) {
     const { UserError } = await import('../errors')
-    const { loadEdit } = await import('../edit/store')
-    const { decodeContinuation, encodePrompt, greedy, openModel } = await import('../model')
+    const { edited, loadEdit } = await import('../edit')
+    const { decodeContinuation, encodePrompt, openModel } = await import('../model')
     const { useBackend } = await import('../tensor')
     if (!Number.isInteger(tokens) || tokens < 1)
       throw new UserError('must be a whole number from 1', { place: '--tokens' })
@@ -37,14 +38,10 @@ export const askCommand: CommandModule<object, Arguments> = {
     }
     const ids = encodePrompt(model.tokenizer, prompt)
     if (ids.length === 0) throw new UserError('the prompt is empty')
-    const answer = (edit?: NonNullable<typeof stored>['edit']) =>
-      decodeContinuation(
-        model.tokenizer,
-        ids,
-        greedy(model, [ids], { maxNewTokens: tokens, ...(edit === undefined ? {} : { edits: [edit] }) })[0]!
-      )
-    const before = answer()
-    const after = stored && answer(stored.edit)
+    const answer = (asked: LanguageModel) =>
+      decodeContinuation(model.tokenizer, ids, asked.generate([{ prompt }], { maxNewTokens: tokens })[0]!)
+    const before = answer(model)
+    const after = stored && answer(edited(model, stored.edit))
     if (json) {
       printJson({ model: name, prompt, before, ...(after === undefined ? {} : { after, edit: stored!.edit.requests }) })
       return

@@ -2,17 +2,14 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../errors'
+import { allFinite } from '../finite'
 import { readJsonObject } from '../json-file'
-import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from '../model/checkpoint'
-import { allFinite } from '../model/sites'
+import { readSafetensorsHeader, readTensor, writeSafetensors } from '../model'
 import { replaceWhole } from '../replace'
-import type { Edit, EditPart } from './types'
+import { type EditPart, kindOf } from './kinds'
+import type { StoredArrays } from './kinds/kind'
+import type { Edit } from './types'
 
-const size = z
-  .int()
-  .min(1)
-  .max(2 ** 27)
-const storedPart = z.object({ kind: z.enum(['low-rank', 'dense']), site: z.string(), out: size, in: size })
 const storedEdit = z.object({
   format: z.literal('model-edit-1'),
   method: z.string(),
@@ -25,7 +22,7 @@ const storedEdit = z.object({
       previousTarget: z.string().optional()
     })
   ),
-  parts: z.array(storedPart.extend({ rank: size.optional() })),
+  parts: z.array(z.looseObject({ kind: z.string() })),
   values: z.record(z.string(), z.number()).optional()
 })
 
@@ -35,26 +32,28 @@ export interface EditedModel {
   readonly hash: string
 }
 
-/** Bytes of what must be kept of an edit: its numbers in float32. */
+/** Bytes of what must be kept of an edit: its numbers in float32, and its texts. */
 export function editBytes(edit: Edit): number {
-  return edit.parts.reduce((sum, part) => sum + arraysOf(part).reduce((n, [, { data }]) => n + 4 * data.length, 0), 0)
+  return edit.parts.reduce((sum, part) => {
+    const kind = kindOf(part)
+    const numbers = Object.values(kind.arrays(part)).reduce((n, { data }) => n + 4 * data.length, 0)
+    return sum + numbers + (kind.textBytes?.(part) ?? 0)
+  }, 0)
 }
 
 /** Writes a folder with edit.json and edit.safetensors, all of it or nothing. */
 export function saveEdit(dir: string, edit: Edit, model: EditedModel): void {
-  const tensors = new Map(edit.parts.flatMap((part, i) => arraysOf(part).map(([name, t]) => [`${i}.${name}`, t])))
+  const tensors = new Map(
+    edit.parts.flatMap((part, i) =>
+      Object.entries(kindOf(part).arrays(part)).map(([name, array]) => [`${i}.${name}`, array] as const)
+    )
+  )
   const json: z.input<typeof storedEdit> = {
     format: 'model-edit-1',
     method: edit.method,
     model: { name: model.name, hash: model.hash },
     requests: [...edit.requests],
-    parts: edit.parts.map((part) => ({
-      kind: part.kind,
-      site: part.site,
-      out: part.out,
-      in: part.in,
-      ...(part.kind === 'low-rank' ? { rank: part.rank } : {})
-    })),
+    parts: edit.parts.map((part) => ({ kind: part.kind, ...kindOf(part).headerOf(part) })),
     ...(edit.diagnostics.values === undefined ? {} : { values: { ...edit.diagnostics.values } })
   }
   replaceWhole(dir, (fresh) => {
@@ -73,26 +72,29 @@ export function loadEdit(dir: string): { edit: Edit; model: EditedModel } {
       hint: "name the folder of a stored edit, such as RUN/edits/SETTING/CASE (see 'store_edits' in the config)"
     })
   }
+  const notStored = (error: z.ZodError) =>
+    new UserError(`not a stored edit: ${z.prettifyError(error)}`, { place: file })
   const parsed = storedEdit.safeParse(readJsonObject(file))
-  if (!parsed.success) throw new UserError(`not a stored edit: ${z.prettifyError(parsed.error)}`, { place: file })
+  if (!parsed.success) throw notStored(parsed.error)
   const { method, requests, model, values } = parsed.data
   const { tensors } = readSafetensorsHeader(join(dir, 'edit.safetensors'))
-  const array = (name: string, length: number): Float32Array => {
-    const entry = tensors.get(name)
-    const data = entry && readTensor(name, entry)
-    if (data?.length !== length)
-      throw new UserError(`'${name}' is missing or not of the ${length} numbers edit.json says`, { place: dir })
-    if (allFinite(data)) return data
-    throw new UserError(`'${name}' holds values that are not finite (NaN or infinite)`, { place: dir })
-  }
-  const parts = parsed.data.parts.map((part, i): EditPart => {
-    const { kind, site, out, in: width, rank } = part
-    if (kind === 'low-rank') {
-      if (rank === undefined) throw new UserError(`part ${i} of the edit has no 'rank'`, { place: file })
-      return { kind, site, rank, out, in: width, u: array(`${i}.u`, out * rank), v: array(`${i}.v`, width * rank) }
+  const arraysOf = (part: number): StoredArrays => ({
+    has: (name) => tensors.has(`${part}.${name}`),
+    read(array, length) {
+      const name = `${part}.${array}`
+      const entry = tensors.get(name)
+      const data = entry && readTensor(name, entry)
+      if (data?.length !== length)
+        throw new UserError(`'${name}' is missing or not of the ${length} numbers edit.json says`, { place: dir })
+      if (allFinite(data)) return data
+      throw new UserError(`'${name}' holds values that are not finite (NaN or infinite)`, { place: dir })
     }
-    const bias = tensors.has(`${i}.bias`) ? { bias: array(`${i}.bias`, out) } : {}
-    return { kind, site, out, in: width, delta: array(`${i}.delta`, out * width), ...bias }
+  })
+  const parts = parsed.data.parts.map((header, i): EditPart => {
+    const kind = kindIn(file, header)
+    const checked = kind.header.safeParse(header)
+    if (!checked.success) throw notStored(checked.error)
+    return kind.revive(checked.data, arraysOf(i))
   })
   const diagnostics = values === undefined ? {} : { values }
   const withoutUndefined = requests.map(({ previousTarget, ...rest }) =>
@@ -101,16 +103,11 @@ export function loadEdit(dir: string): { edit: Edit; model: EditedModel } {
   return { edit: { method, requests: withoutUndefined, parts, diagnostics }, model }
 }
 
-function arraysOf(part: EditPart): [string, TensorToWrite][] {
-  if (part.kind === 'low-rank')
-    return [
-      ['u', { shape: [part.out, part.rank], data: part.u }],
-      ['v', { shape: [part.in, part.rank], data: part.v }]
-    ]
-  return [
-    ['delta', { shape: [part.out, part.in], data: part.delta }],
-    ...(part.bias === undefined
-      ? []
-      : [['bias', { shape: [part.out], data: part.bias }] satisfies [string, TensorToWrite]])
-  ]
+function kindIn(file: string, part: { readonly kind: string }) {
+  try {
+    return kindOf(part)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    throw new UserError(error.message, { place: file, ...(error.hint === undefined ? {} : { hint: error.hint }) })
+  }
 }

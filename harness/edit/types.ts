@@ -1,3 +1,5 @@
+import type { EditPart } from './kinds'
+
 /** One fact to write into a model. The prompt holds the subject verbatim; the target has no leading space. */
 export interface EditRequest {
   readonly prompt: string
@@ -8,29 +10,6 @@ export interface EditRequest {
   /** What the model is expected to say before the edit, where the dataset knows it. */
   readonly previousTarget?: string
 }
-
-/** `W += U·Vᵀ` at a linear site; `u` is `[out, rank]` and `v` is `[in, rank]`, row-major. */
-export interface LowRankPart {
-  readonly kind: 'low-rank'
-  readonly site: string
-  readonly rank: number
-  readonly out: number
-  readonly in: number
-  readonly u: Float32Array
-  readonly v: Float32Array
-}
-
-/** `W += delta` at a linear site, `[out, in]` row-major; `bias` `[out]` is added to the site's bias. */
-export interface DensePart {
-  readonly kind: 'dense'
-  readonly site: string
-  readonly out: number
-  readonly in: number
-  readonly delta: Float32Array
-  readonly bias?: Float32Array
-}
-
-export type EditPart = LowRankPart | DensePart
 
 /**
  * How the edited model M* differs from M: plain data, never a changed model (DESIGN.md, idea 1).

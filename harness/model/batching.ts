@@ -1,4 +1,3 @@
-import type { Edit } from '../edit/types'
 import type { TokenBatch } from './types'
 
 /** Rows of token ids as one batch, padded on the right to the longest. */
@@ -29,23 +28,4 @@ export function batchesByLength(lengths: readonly number[], budget: number = TOK
   }
   if (batch.length > 0) batches.push(batch)
   return batches
-}
-
-/** Rows that can share batches: a dense edit changes the weight of its whole batch, so its rows go alone. Returns indexes into `edits`. */
-export function groupsByDenseEdit(edits: readonly (Edit | undefined)[]): number[][] {
-  const shared: number[] = []
-  const alone = new Map<Edit, number[]>()
-  for (const [i, edit] of edits.entries()) {
-    if (edit === undefined || !edit.parts.some((p) => p.kind === 'dense')) shared.push(i)
-    else if (alone.has(edit)) alone.get(edit)!.push(i)
-    else alone.set(edit, [i])
-  }
-  return [...(shared.length > 0 ? [shared] : []), ...alone.values()]
-}
-
-/** The edits of a batch's rows as `forward` wants them. */
-export function rowEditsOf(edits: readonly (Edit | undefined)[]): { edits: Edit[]; rowEdit: Int32Array } {
-  const distinct = [...new Set(edits.filter((e) => e !== undefined))]
-  const place = new Map(distinct.map((e, i) => [e, i]))
-  return { edits: distinct, rowEdit: Int32Array.from(edits, (e) => (e === undefined ? -1 : place.get(e)!)) }
 }

@@ -4,12 +4,13 @@ import { UserError } from '../errors'
 import { attention, layerNorm, linear, mergeHeads, rmsNorm, rotary, splitHeads } from '../tensor'
 import type { Architecture, Pass } from './architectures'
 import { type RotaryTables, rotaryTables } from './rotary'
-import { RowEdits } from './row-edits'
-import type { ForwardOptions, ForwardResult, KeyValueCache, ModelConfig, TokenBatch } from './types'
+import { hasSite } from './sites'
+import type { ForwardOptions, ForwardResult, KeyValueCache, ModelConfig, RowPlaces, TokenBatch } from './types'
 
 /** The weights a pass reads. */
 export interface Weights {
   get(name: string): tf.Tensor | undefined
+  has(name: string): boolean
 }
 
 /**
@@ -26,13 +27,13 @@ export function forward(
   const pass = new ForwardPass(architecture, config, weights, batch, options)
   const first = options.from?.layer ?? 0
   const last = options.to ?? config.layers
-  let x = options.from?.hidden ?? pass.embed()
+  let x = options.from?.hidden ?? pass.embed() // [batch, seq, dim]
   for (let layer = first; layer < last; layer++) {
-    x = pass.hook(`layers.${layer}.in`, x)
-    x = pass.hook(`layers.${layer}.out`, architecture.block(pass, layer, x))
+    x = pass.change(`layers.${layer}.in`, x, x)
+    x = pass.change(`layers.${layer}.out`, x, architecture.block(pass, layer, x))
   }
-  const logits = options.logitsAt === undefined ? undefined : pass.head(x)
-  pass.checkHooks()
+  const logits = options.logitsAt === undefined ? undefined : pass.head(x) // [positions, vocab]
+  pass.checkSites()
   return {
     hidden: x,
     captured: pass.captured,
@@ -43,7 +44,6 @@ export function forward(
 
 class ForwardPass implements Pass {
   readonly captured: Record<string, tf.Tensor3D> = {}
-  readonly #edits: RowEdits
   readonly #capture: ReadonlySet<string>
   readonly #keys = new Map<number, tf.Tensor4D>()
   readonly #values = new Map<number, tf.Tensor4D>()
@@ -52,7 +52,8 @@ class ForwardPass implements Pass {
   /** Blocks with a window may have their own. */
   readonly #rotary = new Map<boolean, RotaryTables>()
   readonly #keyMask: tf.Tensor2D | undefined
-  /** Hook points the pass came by. */
+  readonly #places: RowPlaces
+  /** Sites the pass came by. */
   readonly #passed = new Set<string>()
 
   constructor(
@@ -63,7 +64,7 @@ class ForwardPass implements Pass {
     readonly options: ForwardOptions
   ) {
     this.#capture = new Set(options.capture)
-    this.#edits = new RowEdits(options.edits, batch.batch, weights)
+    this.#places = placesOf(batch, options.past)
     this.#positions = positionsOf(batch, options.past)
     const end = Math.max(0, ...this.#positions)
     if (end >= config.maxPositions) {
@@ -75,22 +76,24 @@ class ForwardPass implements Pass {
   embed(): tf.Tensor3D {
     const { batch, seq, ids } = this.batch
     const { embedScale, positionOffset = 0 } = this.config
-    const words = tf.gather(this.#weight('embed.weight'), tf.tensor1d(ids, 'int32'))
+    const words = tf.gather(this.#weight('embed.weight'), tf.tensor1d(ids, 'int32')) // [batch·seq, dim]
     const embedded = embedScale === undefined ? words : words.mul(embedScale)
     const learnt = this.#find('positions.weight')
     const at = () => this.#positions.map((position) => position + positionOffset)
     const x = learnt === undefined ? embedded : embedded.add(tf.gather(learnt, tf.tensor1d(at(), 'int32')))
-    return this.hook('embed', x.reshape([batch, seq, this.config.dim]))
+    const embedded3d: tf.Tensor3D = x.reshape([batch, seq, this.config.dim])
+    return this.change('embed', embedded3d, embedded3d)
+  }
+
+  site(name: string, input: tf.Tensor3D, compute: (x: tf.Tensor3D) => tf.Tensor3D): tf.Tensor3D {
+    const x = this.change(`${name}:in`, input, input)
+    return this.change(name, x, compute(x))
   }
 
   linear(site: string, input: tf.Tensor3D): tf.Tensor3D {
-    const x = this.hook(`${site}:in`, input)
-    const { weight, bias } = this.#edits.dense(
-      site,
-      this.#weight(`${site}.weight`) as tf.Tensor2D,
-      this.#find(`${site}.bias`) as tf.Tensor1D
-    )
-    return this.hook(site, this.#edits.lowRank(site, x, linear(x, weight, bias)))
+    const weight = this.#weight(`${site}.weight`) as tf.Tensor2D // [out, in]
+    const bias = this.#find(`${site}.bias`) as tf.Tensor1D | undefined
+    return this.site(site, input, (x) => linear(x, weight, bias)) // [batch, seq, out]
   }
 
   norm(name: string, x: tf.Tensor3D): tf.Tensor3D {
@@ -112,18 +115,19 @@ class ForwardPass implements Pass {
       tables === undefined ? t : rotary(t, tables.cos, tables.sin, this.architecture.rotaryStyle)
     const normed = (part: string, t: tf.Tensor4D) =>
       this.#find(`${site}.${part}.norm.weight`) === undefined ? t : this.#norm(`${site}.${part}.norm`, t)
-    const q = turned(normed('q', splitHeads(this.linear(`${site}.q`, x), heads)))
-    const newKeys = turned(normed('k', splitHeads(this.linear(`${site}.k`, x), kvHeads)))
+    const q = turned(normed('q', splitHeads(this.linear(`${site}.q`, x), heads))) // [batch, heads, seq, headDim]
+    const newKeys = turned(normed('k', splitHeads(this.linear(`${site}.k`, x), kvHeads))) // [batch, kvHeads, seq, headDim]
     const newValues = splitHeads(this.linear(`${site}.v`, x), kvHeads)
     const before = this.options.past
     const past = before && { keys: before.keys.get(layer), values: before.values.get(layer) }
-    const k = past?.keys === undefined ? newKeys : tf.concat([past.keys, newKeys], 2)
+    const k = past?.keys === undefined ? newKeys : tf.concat([past.keys, newKeys], 2) // [batch, kvHeads, past + seq, headDim]
     const v = past?.values === undefined ? newValues : tf.concat([past.values, newValues], 2)
     if (this.options.keepCache === true) {
       this.#keys.set(layer, k)
       this.#values.set(layer, v)
     }
     const window = windows?.[layer] ?? undefined
+    // [batch, heads, seq, headDim]
     const mixed = attention(q, k, v, {
       ...(this.#keyMask === undefined ? {} : { keyMask: this.#keyMask }),
       ...(attentionScale === undefined ? {} : { scale: attentionScale }),
@@ -146,19 +150,24 @@ class ForwardPass implements Pass {
     return tables
   }
 
-  hook(name: string, value: tf.Tensor3D): tf.Tensor3D {
-    this.#passed.add(name)
-    const replaced = this.options.replace?.[name]?.(value) ?? value
-    if (this.#capture.has(name)) this.captured[name] = replaced
-    return replaced
+  /** What leaves a site whose input is x and whose output would be y. */
+  change(site: string, x: tf.Tensor3D, y: tf.Tensor3D, rows = this.#places.rows): tf.Tensor3D {
+    this.#passed.add(site)
+    const changed = this.options.changes?.get(site)?.(x, y, { ...this.#places, rows }) ?? y
+    if (this.#capture.has(site)) this.captured[site] = changed
+    return changed
   }
 
-  /** @throws UserError for a site to capture or replace that the pass did not come by: nothing would happen there */
-  checkHooks(): void {
-    for (const site of [...this.#capture, ...Object.keys(this.options.replace ?? {})]) {
-      if (this.#passed.has(site)) continue
-      throw new UserError(`the pass does not come by the site '${site}'${closestTo(site, [...this.#passed])}`)
-    }
+  /** @throws UserError for a site to capture that the pass did not come by, and one to change that the model does not have */
+  checkSites(): void {
+    const passed = (site: string) => this.#passed.has(site)
+    const missing =
+      [...this.#capture].find((site) => !passed(site)) ??
+      [...(this.options.changes?.keys() ?? [])].find(
+        (site) => !passed(site) && !hasSite(site, this.config, this.weights)
+      )
+    if (missing === undefined) return
+    throw new UserError(`the pass does not come by the site '${missing}'${closestTo(missing, [...this.#passed])}`)
   }
 
   /** Final norm and output embedding at the asked positions only: `[positions, vocab]`. */
@@ -166,11 +175,20 @@ class ForwardPass implements Pass {
     const { rows, positions } = this.options.logitsAt!
     const { batch, seq } = this.batch
     const flat = Int32Array.from(rows, (row, i) => row * seq + positions[i]!)
-    const at = tf.gather(x.reshape([batch * seq, this.config.dim]), tf.tensor1d(flat, 'int32'))
+    const at = tf.gather(x.reshape([batch * seq, this.config.dim]), tf.tensor1d(flat, 'int32')) // [positions, dim]
     const head = this.#weight(this.config.tiedHead ? 'embed.weight' : 'head.weight') as tf.Tensor2D
-    const logits = linear(this.#norm('norm', at as tf.Tensor2D), head, this.#find('head.bias') as tf.Tensor1D)
+    const normed = this.#norm('norm', at as tf.Tensor2D)
+    const logits = linear(normed, head, this.#find('head.bias') as tf.Tensor1D)
+    // A site's values have three dimensions: every position is a row of its own.
+    const [count, vocab] = logits.shape
+    const changed = this.change(
+      'head',
+      normed.reshape([count, 1, this.config.dim]),
+      logits.reshape([count, 1, vocab]),
+      rows
+    ).reshape([count, vocab]) as tf.Tensor2D
     const { logitSoftcap: cap } = this.config
-    return cap === undefined ? logits : logits.div(cap).tanh().mul(cap)
+    return cap === undefined ? changed : changed.div(cap).tanh().mul(cap)
   }
 
   cache(): KeyValueCache {
@@ -188,6 +206,12 @@ class ForwardPass implements Pass {
     if (weight === undefined) throw new Error(`the ${this.architecture.name} architecture has no weight '${name}'`)
     return weight
   }
+}
+
+function placesOf({ batch, lengths, prompts = [] }: TokenBatch, past: KeyValueCache | undefined): RowPlaces {
+  const before = (row: number) => past?.lengths[row] ?? 0
+  const promptEnd = lengths.map((length, row) => (prompts[row] ?? before(row) + length) - before(row) - 1)
+  return { rows: Int32Array.from({ length: batch }, (_, row) => row), lengths, promptEnd }
 }
 
 /** Positions count on from each row's past. */

@@ -1,38 +1,30 @@
 import * as tf from '@tensorflow/tfjs'
-import type { Edit } from '../edit/types'
 import { UserError } from '../errors'
 import type { Random } from '../random'
-import { batchesByLength, groupsByDenseEdit, padBatch, rowEditsOf } from './batching'
-import type { KeyValueCache, LanguageModel } from './types'
+import { batchesByLength, padBatch } from './batching'
+import type { GenerateOptions, KeyValueCache, LanguageModel } from './types'
 
-export interface GenerateOptions {
-  readonly maxNewTokens: number
-  /** Generation of a row ends after a token for which this is true, itself included; the end of the text always ends it. */
-  readonly endsWith?: (id: number) => boolean
-  /** The edit every row carries; the base model where missing. */
-  readonly edits?: readonly (Edit | undefined)[]
-  readonly budget?: number
+/** What a causal model goes on from, as ids. */
+export interface GeneratedRow {
+  readonly prompt: readonly number[]
+  readonly said: readonly number[]
 }
 
 /** Picks the next token of every row: logits `[rows, vocab]` -> ids. */
 type Choose = (logits: tf.Tensor2D) => readonly number[]
 
 /** Greedy continuations of the prompts, without the end-of-text token. */
-export function greedy(
-  model: LanguageModel,
-  prompts: readonly (readonly number[])[],
-  options: GenerateOptions
-): number[][] {
-  return generate(model, prompts, options, (logits) => [...tf.tidy(() => logits.argMax(1).dataSync())])
+export function greedy(model: LanguageModel, rows: readonly GeneratedRow[], options: GenerateOptions): number[][] {
+  return generate(model, rows, options, (logits) => [...tf.tidy(() => logits.argMax(1).dataSync())])
 }
 
 /** Continuations drawn from the `topK` likeliest tokens, renormalised. */
 export function sample(
   model: LanguageModel,
-  prompts: readonly (readonly number[])[],
+  rows: readonly GeneratedRow[],
   options: GenerateOptions & { readonly topK: number; readonly random: Random }
 ): number[][] {
-  return generate(model, prompts, options, (logits) => {
+  return generate(model, rows, options, (logits) => {
     const { values, indices } = tf.tidy(() => tf.topk(tf.softmax(logits), options.topK))
     const [shares, ids] = [values.arraySync(), indices.arraySync()] as unknown as [number[][], number[][]]
     tf.dispose([values, indices])
@@ -49,27 +41,24 @@ export function sample(
 
 function generate(
   model: LanguageModel,
-  prompts: readonly (readonly number[])[],
+  items: readonly GeneratedRow[],
   options: GenerateOptions,
   choose: Choose
 ): number[][] {
-  const out: number[][] = prompts.map(() => [])
-  const edits = options.edits ?? prompts.map(() => undefined)
-  for (const group of groupsByDenseEdit(edits)) {
-    // Rows of one length need no padding, so keys and values simply grow.
-    const byLength = new Map<number, number[]>()
-    for (const i of group) {
-      const { length } = prompts[i]!
-      const rows = byLength.get(length)
-      if (rows === undefined) byLength.set(length, [i])
-      else rows.push(i)
-    }
-    for (const rows of byLength.values()) {
-      const lengths = rows.map((i) => prompts[i]!.length + options.maxNewTokens)
-      for (const batch of batchesByLength(lengths, options.budget)) {
-        const chosen = batch.map((i) => rows[i]!)
-        generateBatch(model, chosen, prompts, edits, options, choose, out)
-      }
+  const out: number[][] = items.map(() => [])
+  const texts = items.map(({ prompt, said }) => [...prompt, ...said])
+  // Rows of one length need no padding, so keys and values simply grow.
+  const byLength = new Map<number, number[]>()
+  for (const [i, { length }] of texts.entries()) {
+    const rows = byLength.get(length)
+    if (rows === undefined) byLength.set(length, [i])
+    else rows.push(i)
+  }
+  for (const rows of byLength.values()) {
+    const lengths = rows.map((i) => texts[i]!.length + options.maxNewTokens)
+    for (const batch of batchesByLength(lengths)) {
+      const chosen = batch.map((i) => rows[i]!)
+      generateBatch(model, chosen, items, texts, options, choose, out)
     }
   }
   return out
@@ -78,25 +67,26 @@ function generate(
 function generateBatch(
   model: LanguageModel,
   rows: readonly number[],
-  prompts: readonly (readonly number[])[],
-  edits: readonly (Edit | undefined)[],
-  { maxNewTokens, endsWith }: GenerateOptions,
+  items: readonly GeneratedRow[],
+  texts: readonly (readonly number[])[],
+  { maxNewTokens, endsWith, changesOf }: GenerateOptions,
   choose: Choose,
   out: number[][]
 ): void {
   const done = new Set<number>()
   const all = Int32Array.from(rows, (_, i) => i)
-  const rowEdits = rowEditsOf(rows.map((i) => edits[i]))
-  let next: readonly (readonly number[])[] = rows.map((i) => prompts[i]!)
+  const changes = changesOf?.(rows)
+  const prompts = rows.map((i) => items[i]!.prompt.length)
+  let next = rows.map((i) => texts[i]!)
   let past: KeyValueCache | undefined
   // The last token that fits need not be read again.
   const most = Math.min(maxNewTokens, model.config.maxPositions - next[0]!.length + 1)
   for (let step = 0; step < most && done.size < rows.length; step++) {
-    const batch = padBatch(next)
+    const batch = { ...padBatch(next), prompts }
     const { hidden, logits, cache } = model.forward(batch, {
       logitsAt: { rows: all, positions: new Int32Array(rows.length).fill(batch.seq - 1) },
       keepCache: true,
-      edits: rowEdits,
+      ...(changes === undefined ? {} : { changes }),
       ...(past === undefined ? {} : { past })
     })
     const sums = tf.tidy(() => logits!.sum(1).dataSync())
@@ -108,7 +98,7 @@ function generateBatch(
       if (done.has(i)) continue
       if (!Number.isFinite(sums[i])) {
         disposeCache(past)
-        throw notNumbers(model, edits[rows[i]!])
+        throw notFinite(model.name, rows[i]!)
       }
       if (id !== model.tokenizer.endOfText) out[rows[i]!]!.push(id)
       if (id === model.tokenizer.endOfText || endsWith?.(id) === true) done.add(i)
@@ -118,13 +108,20 @@ function generateBatch(
   disposeCache(past)
 }
 
-/** What to say of a model whose logits are NaN or infinite: its answers would mean nothing. */
-export function notNumbers(model: LanguageModel, edit: Edit | undefined): UserError {
-  const what = edit === undefined ? `the model ${model.name}` : `the model edited by ${edit.method}`
-  return new UserError(`the logits of ${what} are not finite numbers (NaN or infinite)`, {
-    hint: 'its values overflow; nothing it says means anything'
-  })
+/** A model's logits are NaN or infinite: its answers would mean nothing. */
+export class NotFinite extends UserError {
+  constructor(
+    what: string,
+    /** Which of the items asked for. */
+    readonly item?: number
+  ) {
+    super(`the logits of ${what} are not finite numbers (NaN or infinite)`, {
+      hint: 'its values overflow; nothing it says means anything'
+    })
+  }
 }
+
+export const notFinite = (model: string, item?: number): NotFinite => new NotFinite(`the model ${model}`, item)
 
 export function disposeCache(cache: KeyValueCache | undefined): void {
   if (cache !== undefined) tf.dispose([...cache.keys.values(), ...cache.values.values()])

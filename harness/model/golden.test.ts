@@ -1,21 +1,16 @@
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
-import { editFacts } from '../../methods/rome'
-import { romeHyperparameters } from '../../methods/rome/hyperparameters'
-import type { Edit, EditPart } from '../edit/types'
-import { crossEntropy, useBackend } from '../tensor'
-import { norm } from '../tensor/linalg'
+import { useBackend } from '../tensor'
 import {
   disposeCache,
   encodePrompt,
-  encodeTarget,
   type ForwardOptions,
   greedy,
   type LanguageModel,
-  lastTokenOf,
   leftAlign,
   openModel,
   padBatch,
+  type RowPlaces,
   scoreTargets
 } from '.'
 import expected from './golden/expected.json'
@@ -30,6 +25,8 @@ const golden = (name: string) => (expected.models as Record<string, Golden>)[nam
 beforeAll(async () => {
   await useBackend('onnxruntime', { threads: 1 })
 })
+
+const rows = (prompts: readonly number[][]) => prompts.map((prompt) => ({ prompt, said: [] }))
 
 function everyPosition(rows: readonly (readonly number[])[]) {
   const at = rows.flatMap((row, i) => row.map((_, j) => [i, j] as const))
@@ -70,7 +67,7 @@ describe.each(NAMES)('%s', (name) => {
 
   test('greedy decoding with cached keys continues as transformers does', () => {
     // The cache is what is tested: whole passes decide the goldens.
-    const continued = greedy(model, prompts, { maxNewTokens: 6 })
+    const continued = greedy(model, rows(prompts), { maxNewTokens: 6 })
     for (const [i, ids] of continued.entries()) {
       const ended = golden(name).greedy[i]!.indexOf(model.tokenizer.endOfText)
       expect(ids).toEqual(golden(name).greedy[i]!.slice(0, ended < 0 ? 6 : ended))
@@ -112,7 +109,10 @@ describe.each(NAMES)('%s', (name) => {
     'layers.1.mlp.fc',
     'layers.1.mlp.proj:in',
     'layers.1.mlp.proj',
-    'layers.1.out'
+    'layers.1.mlp',
+    'layers.1.mlp:in',
+    'layers.1.out',
+    'head'
   ])('what is captured at %s can be put back, and what is put in there counts', (site) => {
     const batch = padBatch(prompts)
     const logitsAt = everyPosition(prompts)
@@ -120,7 +120,7 @@ describe.each(NAMES)('%s', (name) => {
       const first = model.forward(batch, { logitsAt, capture: [site] })
       const kept = first.captured[site]!
       const withValue = (value: tf.Tensor3D) =>
-        model.forward(batch, { logitsAt, replace: { [site]: () => value } }).logits!.arraySync()
+        model.forward(batch, { logitsAt, changes: new Map([[site, () => value]]) }).logits!.arraySync()
       return {
         before: first.logits!.arraySync(),
         same: withValue(kept),
@@ -131,8 +131,27 @@ describe.each(NAMES)('%s', (name) => {
     expect(largestDifference(other!, before!)).toBeGreaterThan(1e-2)
   })
 
+  test('a change is told its input, the rows of its batch and where their prompts end', () => {
+    const seen: { x: number[]; y: number[]; rows: number[]; promptEnd: readonly number[] }[] = []
+    const spy = (x: tf.Tensor3D, y: tf.Tensor3D, { rows: at, promptEnd }: RowPlaces) => {
+      seen.push({ x: x.shape, y: y.shape, rows: [...at], promptEnd })
+      return y
+    }
+    const sites = ['layers.1.mlp.proj', 'head']
+    scoreTargets(model, [{ prompt: [1, 2, 3], target: [4, 5] }], () => new Map(sites.map((site) => [site, spy])))
+    const { dim, ffDim, vocab } = model.config
+    expect(seen).toEqual([
+      { x: [1, 5, ffDim], y: [1, 5, dim], rows: [0], promptEnd: [2] },
+      { x: [3, 1, dim], y: [3, 1, vocab], rows: [0, 0, 0], promptEnd: [2] }
+    ])
+    seen.length = 0
+    const changes = new Map([['layers.1.out', spy]])
+    greedy(model, [{ prompt: [1, 2, 3], said: [4] }], { maxNewTokens: 2, changesOf: () => changes })
+    expect(seen.map((s) => s.promptEnd)).toEqual([[2], [-2]])
+  })
+
   test('a teacher-forced target is right exactly when greedy decoding gives it', () => {
-    const continuations = greedy(model, prompts, { maxNewTokens: 4 })
+    const continuations = greedy(model, rows(prompts), { maxNewTokens: 4 })
     const items = prompts.map((prompt, i) => ({ prompt, target: continuations[i]! }))
     for (const [i, score] of scoreTargets(model, items).entries()) {
       expect(score.argmax).toEqual(continuations[i])
@@ -141,149 +160,12 @@ describe.each(NAMES)('%s', (name) => {
     }
   })
 
-  test('edits act on their own rows alone, as the changed weights do on a whole batch', () => {
-    const site = 'layers.1.mlp.proj'
-    const weight = model.weight(`${site}.weight`) as tf.Tensor2D
-    const [out, into] = weight.shape
-    const values = (n: number, k: number) => Float32Array.from({ length: n }, (_, i) => Math.sin(i * k + 1))
-    const edit = (rank: number, seed: number) => ({
-      method: 'test',
-      requests: [],
-      diagnostics: {},
-      parts: [
-        {
-          kind: 'low-rank' as const,
-          site,
-          rank,
-          out,
-          in: into,
-          u: values(out * rank, seed),
-          v: values(into * rank, seed + 1)
-        }
-      ]
-    })
-    const edits = [edit(1, 0.7), edit(2, 1.3)]
-    const rowEdit = Int32Array.from([1, -1, 0, 1])
-    const batch = padBatch(prompts)
-    const logitsAt = everyPosition(prompts)
-    const got = tf.tidy(() => model.forward(batch, { logitsAt, edits: { edits, rowEdit } }).logits!.arraySync())
-    const wanted = prompts.flatMap((prompt, row) => {
-      const part = edits[rowEdit[row]!]?.parts[0]
-      return tf.tidy(() => {
-        const changed =
-          part === undefined
-            ? weight
-            : weight.add(
-                tf.matMul(tf.tensor2d(part.u, [out, part.rank]), tf.tensor2d(part.v, [into, part.rank]), false, true)
-              )
-        return model
-          .forward(padBatch([prompt]), { logitsAt: everyPosition([prompt]), weights: { [`${site}.weight`]: changed } })
-          .logits!.arraySync()
-      })
-    })
-    expect(largestDifference(got, wanted)).toBeLessThan(1e-3)
-    const dense = {
-      ...edit(1, 0.3),
-      parts: [{ kind: 'dense' as const, site, out, in: into, delta: values(out * into, 0.9) }]
-    }
-    const gotDense = tf.tidy(() =>
-      model.forward(batch, { logitsAt, edits: { edits: [dense], rowEdit: new Int32Array(4) } }).logits!.arraySync()
-    )
-    const wantedDense = tf.tidy(() => {
-      const weights = { [`${site}.weight`]: weight.add(tf.tensor2d(dense.parts[0]!.delta, [out, into])) }
-      return model.forward(batch, { logitsAt, weights }).logits!.arraySync()
-    })
-    expect(largestDifference(gotDense, wantedDense)).toBe(0)
-  })
-
-  test('several parts of an edit at one site add up, bias included', () => {
-    const site = 'layers.1.mlp.proj'
-    const [out, into] = model.weight(`${site}.weight`).shape as [number, number]
-    const values = (n: number, k: number) => Float32Array.from({ length: n }, (_, i) => Math.sin(i * k + 1))
-    const low = (k: number) => ({
-      ...{ kind: 'low-rank' as const, site, rank: 1, out, in: into },
-      ...{ u: values(out, k), v: values(into, k + 1) }
-    })
-    const dense = (k: number) => ({
-      ...{ kind: 'dense' as const, site, out, in: into },
-      ...{ delta: values(out * into, k).map((x) => x / 9), bias: values(out, k) }
-    })
-    const edit = (...parts: EditPart[]): Edit => ({ method: 'test', requests: [], parts, diagnostics: {} })
-    const product = ({ u, v }: { u: Float32Array; v: Float32Array }, i: number) =>
-      u[Math.floor(i / into)]! * v[i % into]!
-    const logits = (e: Edit) => {
-      const edits = { edits: [e], rowEdit: new Int32Array(prompts.length) }
-      return tf.tidy(() =>
-        model.forward(padBatch(prompts), { logitsAt: everyPosition(prompts), edits }).logits!.arraySync()
-      )
-    }
-    const [a, b, c, d] = [low(0.7), low(1.3), dense(0.4), dense(0.9)]
-    const sum = {
-      ...dense(0),
-      delta: values(out * into, 0).map((_, i) => product(a, i) + product(b, i) + c.delta[i]! + d.delta[i]!),
-      bias: values(out, 0).map((_, i) => c.bias[i]! + d.bias[i]!)
-    }
-    const wanted = logits(edit(sum))
-    expect(largestDifference(logits(edit(a, b, c, d)), wanted)).toBeLessThan(2e-3)
-    // Each of them counts.
-    for (const some of [
-      [a, c, d],
-      [b, c, d],
-      [a, b, c],
-      [a, b, d]
-    ])
-      expect(largestDifference(logits(edit(...some)), wanted)).toBeGreaterThan(1e-2)
-    const withoutBias = { ...c, bias: c.bias.map(() => 0) }
-    expect(largestDifference(logits(edit(a, b, withoutBias, d)), wanted)).toBeGreaterThan(1e-2)
-  })
-
-  test('ROME writes the value it optimised, and the edited model is as sure of the target as promised', async () => {
-    const request = { prompt: 'The capital of France is', subject: 'France', target: 'Rome' }
-    const h = romeHyperparameters.parse({ layer: 1, key: 'prompt', context_templates: ['{}'], v_weight_decay: 1e-3 })
-    const [edit] = editFacts(model, [request], h, ['{}'], undefined)
-    const site = 'layers.1.mlp.proj'
-    const ids = encodePrompt(model.tokenizer, request.prompt)
-    const subject = model.tokenizer.prefix.length + lastTokenOf(model.tokenizer, request.prompt, 21)
-    const valueThere = (edits?: ForwardOptions['edits']) => {
-      const { hidden, captured } = model.forward(padBatch([ids]), { to: 2, capture: [site], ...(edits && { edits }) })
-      const { dim } = model.config
-      const value = captured[site]!.dataSync().slice(subject * dim, (subject + 1) * dim)
-      tf.dispose([hidden, captured[site]!])
-      return value
-    }
-    const { deltaNorm, nll } = edit!.diagnostics.values!
-    const arrived = valueThere({ edits: [edit!], rowEdit: new Int32Array(1) })
-    const before = valueThere()
-    expect(norm(arrived.map((x, i) => x - before[i]!)) / deltaNorm!).toBeCloseTo(1, 4)
-    const target = encodeTarget(model.tokenizer, request.target)
-    const nllWith = (change: (value: tf.Tensor3D) => tf.Tensor3D) => {
-      const batch = padBatch([[...ids, ...target.slice(0, -1)]])
-      const positions = Int32Array.from(target, (_, i) => ids.length - 1 + i)
-      const logitsAt = { rows: new Int32Array(target.length), positions }
-      const losses = tf.tidy(() => {
-        const { logits } = model.forward(batch, { logitsAt, replace: { [site]: change } })
-        return crossEntropy(logits!, tf.tensor1d(target, 'int32')).mean()
-      })
-      return losses.dataSync()[0]!
-    }
-    const promised = nllWith((value) => {
-      const change = new Float32Array(value.size)
-      change.set(
-        arrived.map((x, i) => x - before[i]!),
-        subject * model.config.dim
-      )
-      return value.add(tf.tensor3d(change, value.shape))
-    })
-    expect(promised).toBeCloseTo(nll!, 3)
-    expect(nllWith((value) => value)).toBeGreaterThan(nll! + 0.1)
-  })
-
   test('a pass leaves no tensor and no buffer behind', () => {
     const pass = () => logitsOf(model, prompts)
     pass()
     const before = tf.memory() as tf.MemoryInfo & { liveBytes: number }
     pass()
-    greedy(model, prompts, { maxNewTokens: 3 })
+    greedy(model, rows(prompts), { maxNewTokens: 3 })
     const after = tf.memory() as tf.MemoryInfo & { liveBytes: number }
     expect([after.numTensors, after.numDataBuffers, after.liveBytes]).toEqual([
       before.numTensors,
@@ -299,35 +181,11 @@ describe('what would do nothing is refused:', () => {
     model = await open('gptj')
   })
   afterAll(() => model.dispose())
-  const site = 'layers.1.mlp.proj'
   const pass = (options: ForwardOptions) => tf.tidy(() => void model.forward(padBatch([[1, 2, 3]]), options))
-  const part = (change: object) => {
-    const [out, into] = model.weight(`${site}.weight`).shape as [number, number]
-    const u = new Float32Array(out)
-    return { kind: 'low-rank', site, rank: 1, out, in: into, u, v: new Float32Array(into), ...change } as EditPart
-  }
-  const withPart = (change: object) => {
-    const edit = { method: 'test', requests: [], parts: [part(change)], diagnostics: {} }
-    return () => pass({ edits: { edits: [edit], rowEdit: Int32Array.of(0) } })
-  }
-
-  test.each<[string, object, RegExp]>([
-    [
-      'a part at a site the model does not have',
-      { site: 'layers.9.mlp.proj' },
-      /'layers\.9\.mlp\.proj' is at a site this model/
-    ],
-    ['one at a site that is no linear map', { site: 'layers.1.norm' }, /is at a site this model does not have/],
-    ['one of an unknown kind', { kind: 'codebook' }, /is of the unknown kind 'codebook'/],
-    ['one of another size', { out: 3 }, /is for a weight of \[3, \d+\], the model's is/],
-    ['one with too few numbers', { u: new Float32Array(2) }, /has 2 and \d+ numbers, which is no change of rank 1/],
-    ['one of rank 0', { rank: 0, u: new Float32Array(), v: new Float32Array() }, /no change of rank 0/],
-    [
-      'a dense one with a bias of another size',
-      { kind: 'dense', delta: new Float32Array(4096), bias: Float32Array.of(1) },
-      /other numbers/
-    ]
-  ])('%s', (_, change, message) => expect(withPart(change)).toThrow(message))
+  const change = (site: string, to?: number) => ({
+    changes: new Map([[site, (_: tf.Tensor3D, y: tf.Tensor3D) => y]]),
+    ...(to === undefined ? {} : { to })
+  })
 
   test.each<[string, ForwardOptions, RegExp]>([
     [
@@ -340,28 +198,28 @@ describe('what would do nothing is refused:', () => {
       { capture: ['layers.2.out'], to: 2 },
       /does not come by the site 'layers\.2\.out'/
     ],
-    ['a mistyped replacement', { replace: { 'layer.1.out': (x) => x } }, /does not come by the site 'layer\.1\.out'/]
+    ['a mistyped change', change('layer.1.out'), /does not come by the site 'layer\.1\.out'/],
+    [
+      'a change of a block the model does not have',
+      change('layers.9.mlp'),
+      /does not come by the site 'layers\.9\.mlp'/
+    ],
+    ['a change of a norm, which is no site', change('layers.1.norm'), /does not come by the site 'layers\.1\.norm'/]
   ])('%s', (_, options, message) => expect(() => pass(options)).toThrow(message))
 
-  test('logits that are no numbers: an error unedited, said of the edit otherwise', () => {
-    const huge = part({
-      u: new Float32Array(model.config.dim).fill(3e38),
-      v: new Float32Array(model.config.ffDim).fill(3e38)
-    })
-    const edit = { method: 'test', requests: [], parts: [huge], diagnostics: {} }
-    const [fine, broken] = scoreTargets(model, [
-      { prompt: [1, 2], target: [3] },
-      { prompt: [1, 2], target: [3], edit }
-    ])
-    expect([fine!.finite, broken!.finite]).toEqual([true, false])
-    expect(() => greedy(model, [[1, 2]], { maxNewTokens: 2, edits: [edit] })).toThrow(/edited by test are not finite/)
-    const nan = {
-      ...model,
-      forward: () => ({ hidden: tf.scalar(0), logits: tf.fill([2, 384], Number.NaN), captured: {} })
-    }
-    const unwell = Object.assign(Object.create(model) as LanguageModel, { forward: nan.forward, name: 'unwell' })
-    expect(() => scoreTargets(unwell, [{ prompt: [1, 2], target: [3] }])).toThrow(
-      /logits of the model .* are not finite/
+  test.each(['layers.2.mlp', 'layers.2.mlp:in', 'layers.2.attn.q', 'layers.2.mlp.proj:in', 'layers.2.out', 'head'])(
+    'but not a change at %s, where a pass that stops before does not come by',
+    (site) => expect(() => pass(change(site, 2))).not.toThrow()
+  )
+
+  test('logits that are no numbers', () => {
+    const forward = () => ({ hidden: tf.scalar(0), logits: tf.fill([2, 384], Number.NaN), captured: {} })
+    const unwell = Object.assign(Object.create(model) as LanguageModel, { forward, name: 'unwell' })
+    const items = [{ prompt: [1, 2], target: [3] }]
+    expect(() => scoreTargets(unwell, items)).toThrow(/logits of the model unwell are not finite/)
+    expect(scoreTargets(unwell, items, () => new Map())[0]!.finite).toBe(false)
+    expect(() => greedy(unwell, rows([[1, 2]]), { maxNewTokens: 2 })).toThrow(
+      /logits of the model unwell are not finite/
     )
   })
 })

@@ -3,24 +3,31 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { UserError } from '../errors'
+import { allFinite } from '../finite'
 import { type JsonObject, readJsonObject } from '../json-file'
 import { layerNorm, rmsNorm } from '../tensor'
 import { type Architecture, architectureOf, fusedRow, type WeightSource } from './architectures'
 import { ConfigReader } from './architectures/config-reader'
 import { CHECKPOINT_FILES, readCheckpointIndex, readTensor, type TensorEntry, type TensorIndex } from './checkpoint'
 import { forward } from './forward'
+import { greedy } from './generate'
 import { resolveModel } from './registry'
-import { allFinite } from './sites'
-import { loadTokenizer } from './tokenizer'
+import { scoreTargets } from './score'
+import { encodePrompt, loadTokenizer } from './tokenizer'
 import type {
+  ChangesOf,
   ForwardOptions,
   ForwardResult,
+  GenerateOptions,
   LanguageModel,
   ModelConfig,
   ModelIdentity,
   PassFlopsOptions,
+  TargetScore,
+  ToContinue,
   TokenBatch,
-  Tokenizer
+  Tokenizer,
+  ToScore
 } from './types'
 
 /**
@@ -230,6 +237,27 @@ class OpenModel implements LanguageModel {
 
   weightNames(): readonly string[] {
     return [...this.#tensors.keys()].sort()
+  }
+
+  score(items: readonly ToScore[], changesOf?: ChangesOf): TargetScore[] {
+    const ids = this.#promptIds(items)
+    const rows = items.map(({ prompt, target }) => ({ prompt: ids.get(prompt)!, target }))
+    return scoreTargets(this, rows, changesOf)
+  }
+
+  generate(items: readonly ToContinue[], options: GenerateOptions): number[][] {
+    const ids = this.#promptIds(items)
+    const rows = items.map(({ prompt, said = [] }) => ({ prompt: ids.get(prompt)!, said }))
+    return greedy(this, rows, options)
+  }
+
+  /** Most prompts are asked more than once. */
+  #promptIds(items: readonly { readonly prompt: string }[]): Map<string, number[]> {
+    return new Map([...new Set(items.map((i) => i.prompt))].map((text) => [text, encodePrompt(this.tokenizer, text)]))
+  }
+
+  weightShape(name: string): readonly number[] | undefined {
+    return this.#tensors.get(name)?.shape
   }
 
   forward(batch: TokenBatch, options: ForwardOptions = {}): ForwardResult {

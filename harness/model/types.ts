@@ -1,5 +1,4 @@
 import type * as tf from '@tensorflow/tfjs'
-import type { Edit } from '../edit/types'
 
 /** Named as in the papers; each a file in architectures/. */
 export type ArchitectureName =
@@ -100,8 +99,30 @@ export interface Tokenizer {
   readonly endOfText: number
 }
 
-/** Sites are named as the field names hook points; `weight` sites are linear maps seen as [out, in]. */
+/**
+ * Sites are named as the field names hook points: `embed`, `layers.N.in` (residual stream entering block N), `layers.N.attn.q` and the other
+ * linear maps, `layers.N.mlp` (the whole MLP, before what it gives is normed or added), `layers.N.mlp.fc`, `layers.N.mlp.proj` (W_proj, its
+ * output is the value), `layers.N.out`, `head` (the logits). `SITE:in` is the input of a linear map or an MLP: `layers.N.mlp.proj:in` is the key.
+ */
 export type SiteName = string
+
+/** Where the rows of a value at a site stand in their batch. */
+export interface RowPlaces {
+  /** Row of the batch that each row of the value belongs to: all of them in order, but at `head` only those whose logits are asked. */
+  readonly rows: Int32Array
+  /** Real tokens of every row of the batch. */
+  readonly lengths: readonly number[]
+  /** Where every row's prompt ends: the position of its last token among the batch's; negative where it lies in the past. */
+  readonly promptEnd: readonly number[]
+}
+
+/** What becomes of a site's output y `[rows, seq, out]` given its input x `[rows, seq, in]`. Differentiable in x, y and tensors of its own. */
+export type SiteChange = (x: tf.Tensor3D, y: tf.Tensor3D, where: RowPlaces) => tf.Tensor3D
+
+export type Changes = ReadonlyMap<SiteName, SiteChange>
+
+/** The changes of a batch that is made of some of the items asked for, whose indexes are given in the order of the batch's rows. */
+export type ChangesOf = (items: readonly number[]) => Changes
 
 /** Token ids as equal-length rows, padded on the right; `lengths[i]` real tokens in row i. */
 export interface TokenBatch {
@@ -110,6 +131,8 @@ export interface TokenBatch {
   readonly batch: number
   readonly seq: number
   readonly lengths: readonly number[]
+  /** Tokens of every row that are its prompt, those of the past included; all of its tokens when missing. */
+  readonly prompts?: readonly number[]
 }
 
 /** Keys and values of positions before the batch's first token, one pair of tensors a layer. Rows are padded on the LEFT. */
@@ -129,16 +152,10 @@ export interface Positions {
 }
 
 export interface ForwardOptions {
-  /** The edits rows carry; `rowEdit[i]` is an index into `edits`, -1 for the base model. Dense edits must serve every row of the batch. */
-  readonly edits?: { readonly edits: readonly Edit[]; readonly rowEdit: Int32Array }
-  /**
-   * Hook points whose value is returned. Names: `embed`, `layers.N.in` (residual stream entering block N), `layers.N.attn.out`,
-   * `layers.N.mlp.fc` (input of that linear map), `layers.N.mlp.proj:in` (the key: input of W_proj),
-   * `layers.N.mlp.proj` (its output, the value), `layers.N.out`.
-   */
+  /** What becomes of the output of sites. A site that this pass does not come by changes nothing, one that the model does not have is an error. */
+  readonly changes?: Changes
+  /** Sites whose value is returned, as it is after its change. */
   readonly capture?: readonly SiteName[]
-  /** Differentiable replacement of the value at a hook point. */
-  readonly replace?: Readonly<Record<SiteName, (value: tf.Tensor3D) => tf.Tensor3D>>
   /** Start at block `layer` with the residual stream `hidden` `[batch, seq, dim]` instead of the embedding. */
   readonly from?: { readonly layer: number; readonly hidden: tf.Tensor3D }
   /** Where to stop (exclusive end: blocks from..to-1 run). Logits only if to = layers (default). */
@@ -171,6 +188,37 @@ export interface PassFlopsOptions {
   readonly backward?: boolean
 }
 
+/** A continuation of a prompt, as ids. */
+export interface ToScore {
+  readonly prompt: string
+  readonly target: readonly number[]
+}
+
+export interface TargetScore {
+  /** The model's own choice at every position of the target, given the target before it. */
+  readonly argmax: readonly number[]
+  /** Negative log likelihood of every token of the target, in nats. */
+  readonly nll: readonly number[]
+  /** The model's choice after the whole target. */
+  readonly next: number
+  /** False where the logits of a changed model are NaN or infinite. The unchanged model's never are: that is an error. */
+  readonly finite: boolean
+}
+
+/** A prompt to go on from, after what was said already. */
+export interface ToContinue {
+  readonly prompt: string
+  readonly said?: readonly number[]
+}
+
+export interface GenerateOptions {
+  readonly maxNewTokens: number
+  /** Generation of a row ends after a token for which this is true, itself included; the end of the text always ends it. */
+  readonly endsWith?: (id: number) => boolean
+  /** The changes rows are generated under; the model as it is when missing. */
+  readonly changesOf?: ChangesOf
+}
+
 /** A model opened from a checkpoint folder: weights loaded once, read-only. Close it with `dispose`. */
 export interface LanguageModel {
   /** As written in configs: `gptj-mini`, `EleutherAI/gpt-j-6b`, a folder. */
@@ -186,8 +234,17 @@ export interface LanguageModel {
   /** Weight by checkpoint-independent name (`embed.weight`, `layers.N.mlp.proj.weight`, `.bias` ..., `head.weight`), linear maps as [out, in]. */
   weight(name: string): tf.Tensor
   weightNames(): readonly string[]
+  /** Shape of a weight; undefined when the model has none of that name. */
+  weightShape(name: string): readonly number[] | undefined
   /**
-   * One pass. Differentiable with respect to `from.hidden`, tensors inside `replace` hooks and `weights`.
+   * Teacher-forced scores of continuations (DESIGN.md, idea 3): greedy decoding gives a target exactly if and only if `argmax` equals it.
+   * @throws UserError when the logits are not finite and nothing was changed
+   */
+  score(items: readonly ToScore[], changesOf?: ChangesOf): TargetScore[]
+  /** Greedy continuations of prompts, without the end-of-text token. @throws NotFinite */
+  generate(items: readonly ToContinue[], options: GenerateOptions): number[][]
+  /**
+   * One pass. Differentiable with respect to `from.hidden`, tensors inside `changes` and `weights`.
    * The caller disposes the returned tensors (or calls it inside tf.tidy).
    */
   forward(batch: TokenBatch, options?: ForwardOptions): ForwardResult

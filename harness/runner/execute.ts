@@ -2,11 +2,10 @@ import { join } from 'node:path'
 import type { EditCase } from '../../datasets/types'
 import { findMethod } from '../../methods'
 import type { Corpus, EditContext, EditingMethod } from '../../methods/types'
-import { editBytes, saveEdit } from '../edit/store'
-import type { Edit } from '../edit/types'
+import { checkEdit, type Edit, editBytes, saveEdit } from '../edit'
 import { UserError } from '../errors'
 import { fileName } from '../file-name'
-import { checkEdit, type LanguageModel, openModel } from '../model'
+import { type LanguageModel, openModel } from '../model'
 import type { ModelIdentity } from '../model/types'
 import type { AnswerRow, EditRow } from '../results/rows'
 import { askBase, askEdited, tooLong } from '../scoring/score-cases'
@@ -167,7 +166,7 @@ export async function editAll(
 /** What is wrong with an edit: numbers that are none, or parts that do not fit the model. */
 function problemOf(edit: Edit, model: LanguageModel): unknown {
   try {
-    checkEdit(edit, (name) => (model.weightNames().includes(name) ? model.weight(name).shape : undefined))
+    checkEdit(edit, model)
     return undefined
   } catch (error) {
     return error

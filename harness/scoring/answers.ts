@@ -1,5 +1,4 @@
-import type { Edit } from '../edit/types'
-import { decodeContinuation, encodePrompt, greedy, type LanguageModel, type Tokenizer } from '../model'
+import { decodeContinuation, type Tokenizer } from '../model'
 
 /*
  * What a model says of itself, by greedy decoding: its words up to a natural stop, which is the end of the text, a line's end, or a token
@@ -31,17 +30,6 @@ export function textOf(tokenizer: Tokenizer, prompt: readonly number[], ids: rea
   return decodeContinuation(tokenizer, prompt, said)
 }
 
-/** Greedy answers to the prompts, up to and with the token that ends them where one does within so many tokens. */
-export function answersTo(
-  model: LanguageModel,
-  prompts: readonly (readonly number[])[],
-  maxNewTokens: number,
-  edits?: readonly (Edit | undefined)[]
-): number[][] {
-  const endsWith = (id: number) => isStop(model.tokenizer, id)
-  return greedy(model, prompts, { maxNewTokens, endsWith, ...(edits === undefined ? {} : { edits }) })
-}
-
 /** Scripts that leave no space between words: there a further letter need not belong to the same word. */
 const LETTER = /[\p{L}\p{N}\p{M}]/u
 const UNSPACED =
@@ -63,6 +51,3 @@ export function goesOnInWord(
   const first = [...decodeContinuation(tokenizer, target, [next])][0] ?? ' '
   return inWord(last) && inWord(first)
 }
-
-/** Ids of a probe's prompt. */
-export const promptIds = (model: LanguageModel, prompt: string): number[] => encodePrompt(model.tokenizer, prompt)

@@ -1,7 +1,18 @@
 import * as tf from '@tensorflow/tfjs'
 import type { EditCase, Probe } from '../../datasets/types'
-import type { Edit } from '../edit/types'
-import { encodePrompt, encodeTarget, greedy, type LanguageModel, openModel, scoreTargets } from '../model'
+import { type Edit, generateEdited, scoreEdited } from '../edit'
+import {
+  type ChangesOf,
+  encodePrompt,
+  encodeTarget,
+  type GenerateOptions,
+  greedy,
+  type LanguageModel,
+  openModel,
+  scoreTargets,
+  type ToContinue,
+  type ToScore
+} from '../model'
 import { randomStream } from '../random'
 import { useBackend } from '../tensor'
 import { goesOnInWord, wordsOf } from './answers'
@@ -48,13 +59,10 @@ const PROMPTS = ['The zebra eats', 'What is the main food of the otter?', 'The l
 it('calls an answer right if and only if greedy decoding gives exactly it, edited or not', () => {
   const edit = noise(0.5)
   const ask = (e?: Edit) =>
-    greedy(
+    generateEdited(
       model,
-      PROMPTS.map((p) => encodePrompt(model.tokenizer, p)),
-      {
-        maxNewTokens: 2,
-        ...(e === undefined ? {} : { edits: PROMPTS.map(() => e) })
-      }
+      PROMPTS.map((prompt) => ({ prompt, edit: e })),
+      { maxNewTokens: 2 }
     ).map((ids) => model.tokenizer.decode(ids).trim())
   const [before, after] = [ask(), ask(edit)]
   const candidates = [...new Set([...before, ...after, 'seeds', 'savanna'])].filter((c) => c !== '')
@@ -123,7 +131,7 @@ describe('what is stored as said', () => {
     const { rows } = askEdited(model, askBase(model, cases, options), edits, 's')
     const say = (prompt: string, edit?: Edit) => {
       const ids = encodePrompt(model.tokenizer, prompt)
-      const [said] = greedy(model, [ids], { maxNewTokens: 6, ...(edit && { edits: [edit] }) })
+      const [said] = generateEdited(model, [{ prompt, edit }], { maxNewTokens: 6 })
       return wordsOf(model.tokenizer, ids, said!).trim()
     }
     for (const row of rows) {
@@ -165,9 +173,22 @@ describe('a right answer', () => {
       const logits = tf.oneHot(tf.tensor1d(wanted, 'int32'), model.config.vocab).mul(30) as tf.Tensor2D
       return { ...result, logits }
     }
-    return Object.assign(Object.create(model) as LanguageModel, {
-      forward,
-      ...{ config: model.config, tokenizer, name: 'saying', weightNames: () => model.weightNames() }
+    const { config } = model
+    const said = { forward, config, tokenizer, name: 'saying', weightShape: (name: string) => model.weightShape(name) }
+    const asked = Object.assign(Object.create(model) as LanguageModel, said)
+    return Object.assign(asked, {
+      score: (items: readonly ToScore[], changesOf?: ChangesOf) =>
+        scoreTargets(
+          asked,
+          items.map((i) => ({ ...i, prompt: encodePrompt(tokenizer, i.prompt) })),
+          changesOf
+        ),
+      generate: (items: readonly ToContinue[], generateOptions: GenerateOptions) =>
+        greedy(
+          asked,
+          items.map(({ prompt, said = [] }) => ({ prompt: encodePrompt(tokenizer, prompt), said })),
+          generateOptions
+        )
     })
   }
   const ask = (text: string, expected: string) => {
@@ -217,9 +238,9 @@ it('keeps every column its own: EasyEdit’s locality share, and both likelihood
   const compared = probe({ compare: { better: 'seeds', worse: 'fish' } })
   const edit = noise(3)
   const [lost, row] = askEdited(model, askBase(model, [caseOf('1', same, compared)], options), [edit], 's').rows
-  const prompt = encodePrompt(model.tokenizer, 'The zebra eats')
+  const prompt = 'The zebra eats'
   const score = (text: string, e?: Edit) =>
-    scoreTargets(model, [{ prompt, target: encodeTarget(model.tokenizer, text), ...(e && { edit: e }) }])[0]!
+    scoreEdited(model, [{ prompt, target: encodeTarget(model.tokenizer, text), edit: e }])[0]!
   const mean = (xs: readonly number[]) => xs.reduce((a, b) => a + b, 0) / xs.length
   const [before, after] = [score('seeds and water').argmax, score('seeds and water', edit).argmax]
   expect(lost!.shareBefore).toBe(1)

@@ -1,26 +1,27 @@
 import type { EditCase, Probe } from '../../datasets/types'
-import type { Edit } from '../edit/types'
+import { type Edit, generateEdited, nameUnder, scoreEdited, type UnderEdit } from '../edit'
 import { UserError } from '../errors'
 import {
+  encodePrompt,
   encodeTarget,
   type LanguageModel,
-  notNumbers,
-  scoreTargets,
+  NotFinite,
   type TargetScore,
-  type TargetToScore
+  type ToContinue,
+  type ToScore
 } from '../model'
 import type { AnswerRow } from '../results/rows'
-import { answersTo, goesOnInWord, isStop, promptIds, textOf, wordsOf } from './answers'
+import { goesOnInWord, isStop, textOf, wordsOf } from './answers'
 
 export interface ScoreOptions {
   /** Longest answer of the base model that locality compares, in tokens. */
   readonly localityTokens: number
 }
 
-/** A continuation of a prompt, as ids. */
-interface Continuation {
-  readonly prompt: readonly number[]
-  readonly target: readonly number[]
+/** A continuation of a prompt. */
+interface Continuation extends ToScore {
+  /** The prompt's ids, which its text goes on from. */
+  readonly ids: readonly number[]
 }
 
 /** What is asked about one probe. */
@@ -59,9 +60,12 @@ export function askBase(model: LanguageModel, cases: readonly EditCase[], option
   const longest = Math.max(0, ...targets.map((text) => encodeTarget(tokenizer, text).length))
   const answerTokens = Math.max(options.localityTokens, Math.min(SHOWN_TOKENS, longest + 1))
   const texts = [...new Set(probes.map((p) => p.prompt))]
-  const prompts = texts.map((text) => promptIds(model, text))
-  const said = answersTo(model, prompts, answerTokens)
-  const own = new Map(texts.map((text, i) => [text, { prompt: prompts[i]!, ids: said[i]! }]))
+  const said = answersTo(
+    model,
+    texts.map((prompt) => ({ prompt })),
+    answerTokens
+  )
+  const own = new Map(texts.map((text, i) => [text, { ids: encodePrompt(tokenizer, text), said: said[i]! }]))
   const questions = cases.map((c) => c.probes.map((probe) => question(model, probe, own.get(probe.prompt)!, options)))
   const scores = new Scores(model, questions.flat().flatMap(continuations), () => undefined)
   return { cases, questions, scores, answerTokens }
@@ -90,7 +94,7 @@ export function askEdited(
   }
   const scores = new Scores(model, [...owner.keys()], (c) => edits[owner.get(c)!])
   const broken = new Map<number, string>()
-  for (const [c, i] of owner) if (!scores.of(c).finite) broken.set(i, notNumbers(model, edits[i]).message)
+  for (const [c, i] of owner) if (!scores.of(c).finite) broken.set(i, new NotFinite(nameUnder(model, edits[i])).message)
   const verdicts = base.questions.map((questions, i) =>
     edits[i] === undefined || broken.has(i) ? [] : questions.map((q) => verdict(model, q, base.scores, scores))
   )
@@ -112,7 +116,7 @@ export function tooLong(
   { localityTokens }: ScoreOptions
 ): string | undefined {
   const { tokenizer, config } = model
-  const length = (text: string) => promptIds(model, text).length
+  const length = (text: string) => encodePrompt(tokenizer, text).length
   const answer = ({ expected, compare, gold }: Probe) =>
     Math.max(
       expected === 'same-as-before' ? localityTokens : 0,
@@ -134,18 +138,18 @@ class Scores {
   readonly #scores = new Map<Continuation, TargetScore>()
 
   constructor(model: LanguageModel, asked: readonly Continuation[], editOf: (c: Continuation) => Edit | undefined) {
-    const items: TargetToScore[] = []
+    const items: (ToScore & UnderEdit)[] = []
     const known = new Map<Edit | undefined, Map<string, number>>()
     const place = asked.map((c) => {
       const edit = editOf(c)
       const seen = known.get(edit) ?? new Map<string, number>()
       known.set(edit, seen)
-      const key = `${c.prompt.join()} ${c.target.join()}`
-      const at = seen.get(key) ?? items.push({ ...c, ...(edit === undefined ? {} : { edit }) }) - 1
+      const key = `${c.target.join()} ${c.prompt}`
+      const at = seen.get(key) ?? items.push({ ...c, edit }) - 1
       seen.set(key, at)
       return at
     })
-    const scores = scoreTargets(model, items)
+    const scores = scoreEdited(model, items)
     for (const [i, c] of asked.entries()) this.#scores.set(c, scores[place[i]!]!)
   }
 
@@ -157,25 +161,31 @@ class Scores {
 const continuations = ({ answers, better, worse, gold }: Question): Continuation[] =>
   [...answers, better, worse, gold].filter((c) => c !== undefined)
 
-/** @param own the base model's greedy answer to the probe's prompt */
+/** Greedy answers, up to and with the token that ends them where one does within so many tokens. */
+function answersTo(model: LanguageModel, items: readonly (ToContinue & UnderEdit)[], maxNewTokens: number): number[][] {
+  return generateEdited(model, items, { maxNewTokens, endsWith: (id) => isStop(model.tokenizer, id) })
+}
+
+/** @param own ids of the probe's prompt, and the base model's greedy answer to it */
 function question(
   model: LanguageModel,
   probe: Probe,
-  own: { prompt: readonly number[]; ids: readonly number[] },
+  own: { ids: readonly number[]; said: readonly number[] },
   { localityTokens }: ScoreOptions
 ): Question {
   const { tokenizer } = model
-  const { prompt, ids } = own
-  const after = (text: string): Continuation => ({ prompt, target: encodeTarget(tokenizer, text) })
+  const { prompt } = probe
+  const { ids, said } = own
+  const after = (text: string): Continuation => ({ prompt, ids, target: encodeTarget(tokenizer, text) })
   return {
     probe,
     answers:
       probe.expected === 'same-as-before'
-        ? [{ prompt, target: compared(model, ids, localityTokens) }]
+        ? [{ prompt, ids, target: compared(model, said, localityTokens) }]
         : probe.expected.map(after),
     ...(probe.compare === undefined ? {} : { better: after(probe.compare.better), worse: after(probe.compare.worse) }),
     ...(probe.gold === undefined ? {} : { gold: after(probe.gold) }),
-    before: wordsOf(tokenizer, prompt, ids).trim()
+    before: wordsOf(tokenizer, ids, said).trim()
   }
 }
 
@@ -206,7 +216,7 @@ function verdict(model: LanguageModel, question: Question, base: Scores, edited:
         const { argmax, next } = scores.of(c)
         const share = matching(argmax, c.target)
         // The base model's own answer is compared up to where it ends, or is cut.
-        const exact = share === 1 && (own || !goesOnInWord(model.tokenizer, c.prompt, c.target, next))
+        const exact = share === 1 && (own || !goesOnInWord(model.tokenizer, c.ids, c.target, next))
         return { c, share, exact }
       })
       .reduce((a, b) => ((Number(b.exact) - Number(a.exact) || b.share - a.share) > 0 ? b : a))
@@ -225,7 +235,10 @@ function verdict(model: LanguageModel, question: Question, base: Scores, edited:
 interface OpenRow {
   readonly case: number
   readonly probe: number
-  readonly prompt: readonly number[]
+  readonly prompt: string
+  /** Ids of the prompt, and of what is known to follow it. */
+  readonly ids: readonly number[]
+  readonly said: readonly number[]
   readonly known: string
 }
 
@@ -244,17 +257,15 @@ function wordsAfter(
   const open = verdicts.flatMap((list, i) =>
     list.flatMap((v, probe): OpenRow[] => {
       if (v.endsAfter) return []
-      const { prompt, target } = v.best
-      const start = { case: i, probe, known: words[i]![probe]! }
-      return [{ ...start, prompt: v.exactAfter ? [...prompt, ...target] : prompt }]
+      const { prompt, ids, target } = v.best
+      return [{ case: i, probe, prompt, ids, said: v.exactAfter ? target : [], known: words[i]![probe]! }]
     })
   )
   const say = (rows: readonly OpenRow[]) => {
-    const prompts = rows.map((r) => r.prompt)
-    const own = rows.map((r) => edits[r.case])
-    for (const [k, ids] of answersTo(model, prompts, base.answerTokens, own).entries()) {
-      const { case: i, probe, known, prompt } = rows[k]!
-      words[i]![probe] = `${known}${wordsOf(model.tokenizer, prompt, ids)}`.trim()
+    const items = rows.map(({ prompt, said, case: i }) => ({ prompt, said, edit: edits[i] }))
+    for (const [k, added] of answersTo(model, items, base.answerTokens).entries()) {
+      const { case: i, probe, known, ids, said } = rows[k]!
+      words[i]![probe] = `${known}${wordsOf(model.tokenizer, [...ids, ...said], added)}`.trim()
     }
   }
   try {
@@ -277,7 +288,7 @@ function wordsAfter(
 /** The expected answer as it is shown: locality's without the sign it ends with. */
 function expectedText({ tokenizer }: LanguageModel, { question, best }: Verdict): string {
   const text = question.probe.expected === 'same-as-before' ? wordsOf : textOf
-  return text(tokenizer, best.prompt, best.target).trim()
+  return text(tokenizer, best.ids, best.target).trim()
 }
 
 function answerRow(

@@ -10,7 +10,6 @@ export {
   geluErf,
   layerNorm,
   linear,
-  lowRank,
   mergeHeads,
   rmsNorm,
   rotary,

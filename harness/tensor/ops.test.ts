@@ -96,24 +96,6 @@ const CASES: readonly OpCase[] = [
     name: 'crossEntropy',
     shapes: [[4, 7]],
     run: (x) => ops.crossEntropy(t(x), tf.tensor1d([0, 6, 3, 3], 'int32'))
-  },
-  {
-    name: 'lowRank, rank 1',
-    shapes: [
-      [3, 2, 5],
-      [3, 5, 1],
-      [3, 4, 1]
-    ],
-    run: (x, v, u) => ops.lowRank(t(x), t(v), t(u))
-  },
-  {
-    name: 'lowRank, rank 2',
-    shapes: [
-      [3, 2, 5],
-      [3, 5, 2],
-      [3, 4, 2]
-    ],
-    run: (x, v, u) => ops.lowRank(t(x), t(v), t(u))
   }
 ]
 

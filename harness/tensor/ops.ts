@@ -94,8 +94,3 @@ export function attention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, option
 export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Tensor1D {
   return tf.tidy(() => implementation().crossEntropy(logits, labels))
 }
-
-/** A low-rank map of each batch row's own, `u(vᵀx)`: x `[batch, seq, in]`, v `[batch, in, r]`, u `[batch, out, r]` -> `[batch, seq, out]`. */
-export function lowRank(x: tf.Tensor3D, v: tf.Tensor3D, u: tf.Tensor3D): tf.Tensor3D {
-  return tf.tidy(() => implementation().lowRank(x, v, u))
-}

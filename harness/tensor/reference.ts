@@ -104,7 +104,3 @@ export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Tenso
   const chosen = tf.oneHot(labels, logits.shape[1]).toFloat()
   return tf.logSoftmax(logits, -1).mul(chosen).sum(-1).neg() as tf.Tensor1D
 }
-
-export function lowRank(x: tf.Tensor3D, v: tf.Tensor3D, u: tf.Tensor3D): tf.Tensor3D {
-  return tf.matMul(tf.matMul(x, v), u, false, true) as tf.Tensor3D
-}

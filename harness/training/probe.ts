@@ -1,5 +1,5 @@
 import { type FactProbe, generateWorld, probeFacts } from '../../datasets/world'
-import { encodePrompt, encodeTarget, type LanguageModel, scoreTargets } from '../model'
+import { encodeTarget, type LanguageModel } from '../model'
 
 /** Share of facts a model answers by greedy decoding, exactly. */
 export interface ProbeResult {
@@ -20,10 +20,10 @@ export interface ProbeReport {
 export function probeWorld(model: LanguageModel): ProbeReport {
   const probes = probeFacts(generateWorld({ seed: 0 }))
   const items = probes.map(({ prompt, answer }) => ({
-    prompt: encodePrompt(model.tokenizer, prompt),
+    prompt,
     target: encodeTarget(model.tokenizer, answer)
   }))
-  const exact = scoreTargets(model, items).map(({ argmax }, i) => items[i]!.target.every((id, j) => id === argmax[j]))
+  const exact = model.score(items).map(({ argmax }, i) => items[i]!.target.every((id, j) => id === argmax[j]))
   const of = (want: (probe: FactProbe) => boolean): ProbeResult => {
     const chosen = probes.flatMap((probe, i) => (want(probe) ? [Number(exact[i])] : []))
     return { facts: chosen.length, exact: chosen.reduce((a, b) => a + b, 0) / Math.max(1, chosen.length) }

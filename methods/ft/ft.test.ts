@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
-import type { DensePart } from '../../harness/edit/types'
-import { encodePrompt, encodeTarget, type LanguageModel, openModel, scoreTargets } from '../../harness/model'
+import { type DensePart, edited, scoreEdited } from '../../harness/edit'
+import { encodeTarget, type LanguageModel, openModel } from '../../harness/model'
 import { matmulFlops, useBackend } from '../../harness/tensor'
 import { dot, norm } from '../../harness/tensor/linalg'
 import { ftL } from '.'
@@ -58,9 +58,8 @@ test('the objective target_new teaches the target token after token, prompt_last
   const learnt = async (objective: 'prompt_last' | 'target_new') => {
     const h = ftHyperparameters.parse({ layer: 1, lr: 2e-2, norm_constraint: false, num_steps: 60, objective })
     const [edit] = await ftL.edit(model, [[fact]], h, context)
-    const prompt = encodePrompt(model.tokenizer, fact.prompt)
     const target = encodeTarget(model.tokenizer, fact.target)
-    const [score] = scoreTargets(model, [{ prompt, target, edit: edit! }])
+    const [score] = edited(model, edit!).score([{ prompt: fact.prompt, target }])
     return JSON.stringify(score!.argmax) === JSON.stringify(target)
   }
   expect(await learnt('target_new')).toBe(true)
@@ -79,11 +78,11 @@ test('several facts share one edit', async () => {
   const edits = await ftL.edit(model, [facts], h, context)
   expect(edits).toHaveLength(1)
   const items = facts.map((f) => ({
-    prompt: encodePrompt(model.tokenizer, f.prompt),
+    prompt: f.prompt,
     target: encodeTarget(model.tokenizer, f.target),
     edit: edits[0]!
   }))
-  for (const [i, score] of scoreTargets(model, items).entries()) expect(score.argmax).toEqual(items[i]!.target)
+  for (const [i, score] of scoreEdited(model, items).entries()) expect(score.argmax).toEqual(items[i]!.target)
 })
 
 test('an edit leaves no tensor behind, and the weights as they were', async () => {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs'
-import type { DensePart, Edit, EditRequest } from '../../harness/edit/types'
+import type { DensePart, Edit, EditRequest } from '../../harness/edit'
 import { UserError } from '../../harness/errors'
 import { encodePrompt, encodeTarget, type LanguageModel, type Positions, padBatch } from '../../harness/model'
 import { crossEntropy } from '../../harness/tensor'

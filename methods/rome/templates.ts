@@ -38,7 +38,7 @@ function generate(
     // The length counts the token it starts from.
     const texts = sample(
       model,
-      Array.from({ length: count }, () => start),
+      Array.from({ length: count }, () => ({ prompt: start, said: [] })),
       { maxNewTokens: length - 1, topK: TOP_K, random: randomStream(seed, 'rome/templates', length) }
     )
     // Braces would be taken for the place of the prompt.

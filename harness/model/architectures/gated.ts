@@ -115,7 +115,9 @@ type Gate = (gate: tf.Tensor3D, up: tf.Tensor3D) => tf.Tensor3D
 /** The MLP, from its normed input. */
 export function gatedMlp(pass: Pass, layer: number, x: tf.Tensor3D, gate: Gate): tf.Tensor3D {
   const site = `layers.${layer}.mlp`
-  return pass.linear(`${site}.proj`, gate(pass.linear(`${site}.gate`, x), pass.linear(`${site}.fc`, x)))
+  return pass.site(site, x, (h) =>
+    pass.linear(`${site}.proj`, gate(pass.linear(`${site}.gate`, h), pass.linear(`${site}.fc`, h)))
+  )
 }
 
 /** Attention, then the MLP, each on its normed input (Llama, Mistral, Qwen, Gemma 1). */

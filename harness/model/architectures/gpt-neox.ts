@@ -93,7 +93,9 @@ export const gptNeoX: Architecture = {
     const { parallel, activation } = pass.config
     const act = activation === 'gelu-erf' ? geluErf : gelu
     const mlp = (input: tf.Tensor3D) =>
-      pass.linear(`${site}.mlp.proj`, act(pass.linear(`${site}.mlp.fc`, pass.norm(`${site}.mlp.norm`, input))))
+      pass.site(`${site}.mlp`, pass.norm(`${site}.mlp.norm`, input), (h) =>
+        pass.linear(`${site}.mlp.proj`, act(pass.linear(`${site}.mlp.fc`, h)))
+      )
     const attended = x.add(pass.attention(layer, pass.norm(`${site}.attn.norm`, x))) as tf.Tensor3D
     return attended.add(mlp(parallel === true ? x : attended))
   }

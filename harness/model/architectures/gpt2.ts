@@ -86,6 +86,9 @@ export const gpt2: Architecture = {
     const site = `layers.${layer}`
     const attended = x.add(pass.attention(layer, pass.norm(`${site}.attn.norm`, x))) as typeof x
     const normed = pass.norm(`${site}.mlp.norm`, attended)
-    return attended.add(pass.linear(`${site}.mlp.proj`, gelu(pass.linear(`${site}.mlp.fc`, normed))))
+    const mlp = pass.site(`${site}.mlp`, normed, (h) =>
+      pass.linear(`${site}.mlp.proj`, gelu(pass.linear(`${site}.mlp.fc`, h)))
+    )
+    return attended.add(mlp)
   }
 }

@@ -84,6 +84,9 @@ export const opt: Architecture = {
     const act = pass.config.activation === 'relu' ? (t: tf.Tensor3D) => tf.relu(t) : geluErf<tf.Tensor3D>
     const attended = x.add(pass.attention(layer, pass.norm(`${site}.attn.norm`, x))) as tf.Tensor3D
     const normed = pass.norm(`${site}.mlp.norm`, attended)
-    return attended.add(pass.linear(`${site}.mlp.proj`, act(pass.linear(`${site}.mlp.fc`, normed))))
+    const mlp = pass.site(`${site}.mlp`, normed, (h) =>
+      pass.linear(`${site}.mlp.proj`, act(pass.linear(`${site}.mlp.fc`, h)))
+    )
+    return attended.add(mlp)
   }
 }

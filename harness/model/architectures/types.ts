@@ -36,14 +36,14 @@ export interface WeightSource {
 /** What a block may use of the pass that runs it. Names are relative to nothing: `layers.3.mlp.fc`. */
 export interface Pass {
   readonly config: ModelConfig
-  /** Our linear map at a site, with its bias, the rows' edits, and the hooks `site:in` and `site`. */
+  /** A part of the block that is a site: x `[batch, seq, in]` -> `compute(x)`, changed as the pass is asked to. */
+  site(name: string, x: tf.Tensor3D, compute: (x: tf.Tensor3D) => tf.Tensor3D): tf.Tensor3D
+  /** Our linear map at a site, with its bias. */
   linear(site: string, x: tf.Tensor3D): tf.Tensor3D
   /** The norm of that name: layer norm, or RMS norm where it has no bias. */
   norm(name: string, x: tf.Tensor3D): tf.Tensor3D
-  /** Causal attention of block `layer`: q, k, v, their norms where there are any, rotary, output map; hook `layers.N.attn.out`. */
+  /** Causal attention of block `layer`: q, k, v, their norms where there are any, rotary, and the output map `layers.N.attn.out`. */
   attention(layer: number, x: tf.Tensor3D): tf.Tensor3D
-  /** Captures and replaces the value at a hook point. */
-  hook(name: string, value: tf.Tensor3D): tf.Tensor3D
 }
 
 /** One transformer family: how to read its config.json, where its weights are, and how a block computes. */

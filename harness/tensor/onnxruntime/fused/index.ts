@@ -2,7 +2,7 @@ import type { FusedOps } from '../../ops'
 import { defineGelu, defineGeluErf, defineSilu, defineSwiglu } from './activation'
 import { defineAttention } from './attention'
 import { defineMergeHeads, defineRotary, defineSplitHeads } from './heads'
-import { defineLinear, defineLowRank } from './linear'
+import { defineLinear } from './linear'
 import { defineCrossEntropy } from './loss'
 import { defineLayerNorm, defineRmsNorm } from './norm'
 
@@ -20,7 +20,6 @@ export function defineFusedOps(): FusedOps {
     mergeHeads: defineMergeHeads(),
     rotary: defineRotary(),
     attention: defineAttention(),
-    crossEntropy: defineCrossEntropy(),
-    lowRank: defineLowRank()
+    crossEntropy: defineCrossEntropy()
   }
 }
