@@ -1,5 +1,6 @@
 import { DATASETS } from '../datasets'
 import type { EditCase } from '../datasets/types'
+import { publishedValues } from '../harness/config/published'
 import { openModel } from '../harness/model'
 import { describeCorpus, openCorpus } from '../harness/runner/corpus'
 import { cacheDir } from '../harness/runner/machine'
@@ -8,6 +9,7 @@ import { askBase, askEdited } from '../harness/scoring/score-cases'
 import { summariseAnswers } from '../harness/scoring/summarise'
 import { useBackend } from '../harness/tensor'
 import { findMethod } from '../methods'
+import { contextOf, editAll } from '../methods/testing'
 
 /*
  * Which block a method should edit, and with which settings: the four properties for every block and variant, on the train half of
@@ -27,7 +29,7 @@ async function sweep(
   await useBackend('onnxruntime', { threads: Number(process.env.THREADS ?? 2) })
   const model = await openModel(modelName)
   const method = findMethod(methodName)
-  const context = { seed: 0, cacheDir: cacheDir(), log: () => {}, corpus: openCorpus(describeCorpus('world')) }
+  const context = contextOf({ cacheDir: cacheDir(), corpus: openCorpus(describeCorpus('world')) })
   console.log('dataset      layer  accur. gener. portab. local. (base: gen.)    ES     PS     NS   ms/edit  settings')
   for (const dataset of DATASETS) {
     const cases: EditCase[] = []
@@ -38,15 +40,13 @@ async function sweep(
       const layers =
         variant.layer === undefined ? Array.from({ length: model.config.layers }, (_, i) => i) : [variant.layer]
       for (const layer of layers) {
-        const h = method.hyperparameters.parse({ ...method.defaults?.(model.config), ...variant, layer }) as never
-        await method.prepare?.(model, h, context)
+        const known = publishedValues(methodName, model.config)?.hyperparameters ?? method.defaults?.(model.config)
+        const where = known !== undefined && 'layers' in known ? { layers: [layer] } : { layer }
+        const h = method.hyperparameters.parse({ ...known, ...variant, ...where })
+        await method.prepare?.(model, h, context, undefined)
         const start = performance.now()
-        const edits = await method.edit(
-          model,
-          cases.map((c) => [c.request]),
-          h,
-          context
-        )
+        const groups = cases.map((c) => [c.request])
+        const edits = await editAll(method, model, groups, h, context)
         const ms = (performance.now() - start) / cases.length
         const { rows } = askEdited(model, base, edits, 'sweep')
         const { properties: p, probability } = summariseAnswers(rows, [], {

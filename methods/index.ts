@@ -1,11 +1,13 @@
 import { closestTo } from '../harness/closest'
 import { UserError } from '../harness/errors'
-import { ftL } from './ft'
+import { ft } from './ft'
+import { ftL } from './ft-l'
+import { ftM } from './ft-m'
 import { rome } from './rome'
 import type { EditingMethod } from './types'
 
 /** Every method; a new one is a folder and a line here. */
-export const METHODS: readonly EditingMethod[] = [ftL, rome] as unknown as readonly EditingMethod[]
+export const METHODS: readonly EditingMethod[] = [ft, ftL, ftM, rome]
 
 /** @throws UserError with the closest name when there is no such method */
 export function findMethod(name: string, place?: string): EditingMethod {

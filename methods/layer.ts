@@ -1,8 +1,8 @@
 import { UserError } from '../harness/errors'
-import type { ModelConfig } from '../harness/model/types'
+import type { ModelConfig } from '../harness/model'
 
 /** @throws UserError when the model has no such block */
-export function checkLayer({ layers }: ModelConfig, layer: number): void {
+export function checkLayer({ layers }: ModelConfig, layer: number, place = 'layer'): void {
   if (layer < layers) return
-  throw new UserError(`there is no block ${layer}: the model's are 0 to ${layers - 1}`, { place: 'layer' })
+  throw new UserError(`there is no block ${layer}: the model's are 0 to ${layers - 1}`, { place })
 }

@@ -1,13 +1,17 @@
 import type { z } from 'zod'
-import type { Edit, EditRequest } from '../harness/edit/types'
-import type { LanguageModel, ModelConfig } from '../harness/model/types'
+import type { EditCase } from '../datasets/types'
+import type { Edit, EditRequest } from '../harness/edit'
+import type { LanguageModel, ModelConfig, TensorToWrite } from '../harness/model'
 
-export type MethodFamily =
-  | 'fine-tuning'
-  | 'knowledge-cache'
-  | 'additional-parameters'
-  | 'meta-learning'
-  | 'locate-then-edit'
+/** Families of the book's section 5.2, and fine-tuning as their baseline. */
+export const FAMILIES = [
+  'fine-tuning',
+  'knowledge-cache',
+  'additional-parameters',
+  'meta-learning',
+  'locate-then-edit'
+] as const
+export type MethodFamily = (typeof FAMILIES)[number]
 
 /** Documents for statistics over a model's activations. */
 export interface Corpus {
@@ -17,20 +21,49 @@ export interface Corpus {
 }
 
 /** What a method may use besides the model: no hidden globals. */
-export interface EditContext {
+export interface MethodContext {
   readonly seed: number
   /** Folder for statistics that outlive a run, keyed by content hash. */
   readonly cacheDir: string
   readonly log: (message: string, details?: Readonly<Record<string, unknown>>) => void
-  /** Called when some groups are edited: those that were computed together. For progress, and for the time and memory of an edit. */
-  readonly onEdit?: (groups: readonly number[]) => void
-  /** Called for every part of the shared work: whether it was computed now or found in a cache. */
-  readonly onSetup?: (what: string, how: 'computed' | 'cached') => void
   /** Text for second moments, when the config names one or the model comes with one. */
   readonly corpus?: Corpus
 }
 
-export interface EditingMethod<Schema extends z.ZodType = z.ZodType> {
+export interface PrepareContext extends MethodContext {
+  /** What `make` gives, made once for all that the worker prepares under this key, which must name everything it depends on. */
+  keep<T>(key: string, make: () => T): T
+  /** Called for every part of the shared work: whether it was computed now or found in a cache. */
+  readonly onSetup?: (what: string, how: 'computed' | 'cached') => void
+}
+
+/** What training leaves: arrays, and whatever else JSON can hold. Stored as one safetensors file that can be moved between machines. */
+export interface Artifact {
+  readonly tensors: Readonly<Record<string, TensorToWrite>>
+  readonly json?: unknown
+}
+
+export interface TrainingProgress {
+  readonly step: number
+  readonly steps: number
+  readonly loss?: number
+}
+
+export interface TrainingContext extends MethodContext {
+  readonly onProgress: (progress: TrainingProgress) => void
+  /** What an earlier, unfinished training of the same thing has kept; undefined when there is none. */
+  checkpoint(): Artifact | undefined
+  /** Keeps what is learnt so far, in place of what was kept before. */
+  saveCheckpoint(artifact: Artifact): void
+}
+
+/**
+ * An editing method. A *group* is the set of facts that one `Edit` must hold at the same time: one in the single protocol, B in the batch
+ * protocol. Groups are independent of each other.
+ * @typeParam H hyper-parameters
+ * @typeParam P what the work shared by all edits comes to
+ */
+export interface EditingMethod<H = unknown, P = unknown> {
   /** Published name in lower case, as in configs. */
   readonly name: string
   readonly title: string
@@ -38,33 +71,38 @@ export interface EditingMethod<Schema extends z.ZodType = z.ZodType> {
   /** Paper, one line. */
   readonly source: string
   /** The book's efficiency column: can one edit hold many facts at once? */
-  readonly supportsBatch: boolean
-  readonly hyperparameters: Schema
+  readonly holdsMany: boolean
+  readonly hyperparameters: z.ZodType<H>
+  /** Values for a model that no file in configs/methods knows. */
+  defaults?(model: ModelConfig): Readonly<Record<string, unknown>>
   /**
    * Whether the hyper-parameters fit a model; asked at planning, before any weight is read.
    * @throws UserError whose place is the hyper-parameter
    */
-  check?(model: ModelConfig, h: z.output<Schema>): void
-  /** Published or measured values for a model, which the config overrides. */
-  defaults?(model: ModelConfig): Readonly<Partial<z.input<Schema>>>
+  check?(model: ModelConfig, h: H): void
   /**
    * About how often every token of a request goes through the whole model, forward, while it is edited (a backward pass counts as
    * two): for estimates.
    */
-  passesPerToken?(model: ModelConfig, h: z.output<Schema>): number
+  passesPerToken?(model: ModelConfig, h: H): number
+  /** The hyper-parameters that decide what `train` learns. */
+  readonly trainedBy?: readonly string[]
+  /** What must be learnt before anything can be edited. Stored under the hash of method, `trainedBy`, model and cases. */
+  train?(model: LanguageModel, cases: AsyncIterable<EditCase>, h: H, context: TrainingContext): Promise<Artifact>
+  /** Work shared by all edits (second moments, context templates), timed apart as setup; the worker keeps what it comes to. */
+  prepare?(model: LanguageModel, h: H, context: PrepareContext, artifact: Artifact | undefined): Promise<P>
   /**
-   * Work shared by all edits of a run (second moments, context templates), timed apart as setup.
-   * What it computes is cached by (model hash, content), on disk where it is costly.
-   */
-  prepare?(model: LanguageModel, h: z.output<Schema>, context: EditContext): Promise<void>
-  /**
-   * One `Edit` for every group; a group is the set of facts one edit must hold at the same time (size 1 in the single protocol).
-   * Groups are independent, so a method may compute them together.
+   * One `Edit` for every group, in their order. Edits that are computed together come together: their time and memory are shared by
+   * them. The runner may stop listening.
    */
   edit(
     model: LanguageModel,
     groups: readonly (readonly EditRequest[])[],
-    h: z.output<Schema>,
-    context: EditContext
-  ): Promise<Edit[]>
+    h: H,
+    context: MethodContext,
+    prepared: P
+  ): AsyncIterable<readonly Edit[]>
 }
+
+/** A method with the types of its hyper-parameters and shared work inferred. */
+export const defineMethod = <H, P = undefined>(method: EditingMethod<H, P>): EditingMethod<H, P> => method

@@ -55,7 +55,7 @@ export function resultsCsv(runs: readonly RunSummary[]): string {
       matrix_flops_per_edit: efficiency.flopsPerEdit,
       peak_tensor_bytes_while_editing: efficiency.peakBytes,
       stored_bytes_per_edit: efficiency.bytesPerEdit,
-      edit_holds_many_facts: efficiency.supportsBatch,
+      edit_holds_many_facts: efficiency.holdsMany,
       cpu: machine.cpu,
       backend: machine.backend
     }))

@@ -187,7 +187,7 @@ function rowOf(entry: Entry, table: readonly Entry[]): LeaderboardRow {
     failed: setting.failed.length,
     cells: propertyCells(setting),
     ms: milliseconds(efficiency.msPerEdit?.median),
-    batch: efficiency.supportsBatch,
+    batch: efficiency.holdsMany,
     date: run.startedAt.slice(0, 10),
     machine: `${machine.cpu}, ${machine.cores} cores, ${machine.backend}`
   }

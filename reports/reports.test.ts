@@ -70,7 +70,7 @@ function setting(method: string, change: Partial<SettingSummary> = {}): SettingS
       flopsPerEdit: 1e9,
       peakBytes: 2e8,
       bytesPerEdit: 3840,
-      supportsBatch: method === 'ft-l'
+      holdsMany: method === 'ft-l'
     },
     ...change
   }

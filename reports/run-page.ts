@@ -69,7 +69,7 @@ function settingView(run: RunSummary, setting: SettingSummary, answers: readonly
       ['Matrix FLOPs per edit', flops(efficiency.flopsPerEdit)],
       ['Peak tensor memory while editing', bytes(efficiency.peakBytes)],
       ['Stored per edit', bytes(efficiency.bytesPerEdit)],
-      ['Many facts in one edit', efficiency.supportsBatch ? '✓ yes' : '✗ no']
+      ['Many facts in one edit', efficiency.holdsMany ? '✓ yes' : '✗ no']
     ].map(([term, text]) => ({ term, text })),
     failed: setting.failed,
     answers: answers.map((a) => ({ ...a, base: a.property === 'locality' })),

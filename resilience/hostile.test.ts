@@ -231,7 +231,7 @@ describe('stored edits', () => {
   }
   test.each([
     [{ rank: 0 }, /rank/],
-    [{ rank: undefined }, /has no 'rank'/],
+    [{ rank: undefined }, /expected number, received undefined\s+→ at parts\[0\]\.rank/],
     [{ rank: 1.5 }, /rank/],
     [{ out: 1e12 }, /out/],
     [{ in: -3 }, /in/],

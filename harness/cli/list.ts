@@ -32,7 +32,7 @@ const listings: Record<(typeof WHAT)[number], (out: string) => Promise<Listing>>
     return METHODS.map((m) => ({
       name: m.name,
       family: m.family,
-      batch: m.supportsBatch ? 'yes' : 'no',
+      batch: m.holdsMany ? 'yes' : 'no',
       source: m.source
     }))
   },

@@ -93,7 +93,7 @@ export function loadEdit(dir: string): { edit: Edit; model: EditedModel } {
   const parts = parsed.data.parts.map((header, i): EditPart => {
     const kind = kindIn(file, header)
     const checked = kind.header.safeParse(header)
-    if (!checked.success) throw notStored(checked.error)
+    if (!checked.success) throw notStored(within(checked.error, ['parts', i]))
     return kind.revive(checked.data, arraysOf(i))
   })
   const diagnostics = values === undefined ? {} : { values }
@@ -102,6 +102,10 @@ export function loadEdit(dir: string): { edit: Edit; model: EditedModel } {
   )
   return { edit: { method, requests: withoutUndefined, parts, diagnostics }, model }
 }
+
+/** The same error, seen from outside of what it is about. */
+const within = ({ issues }: z.ZodError, path: PropertyKey[]): z.ZodError =>
+  new z.ZodError(issues.map((issue) => ({ ...issue, path: [...path, ...issue.path] })))
 
 function kindIn(file: string, part: { readonly kind: string }) {
   try {

@@ -45,7 +45,7 @@ export interface ResultJson extends Shares {
   readonly flopsPerEdit: number | null
   readonly peakBytes: number | null
   readonly bytesPerEdit: number | null
-  readonly supportsBatch: boolean
+  readonly holdsMany: boolean
 }
 
 export function runJson(dir: string, report: string, { id, seconds, settings }: RunSummary): RunJson {
@@ -97,7 +97,7 @@ function resultJson({
     flopsPerEdit: efficiency.flopsPerEdit ?? null,
     peakBytes: efficiency.peakBytes ?? null,
     bytesPerEdit: efficiency.bytesPerEdit ?? null,
-    supportsBatch: efficiency.supportsBatch
+    holdsMany: efficiency.holdsMany
   }
 }
 

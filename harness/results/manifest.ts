@@ -14,7 +14,7 @@ export interface Setting {
   /** `LABEL--MODEL--DATASET`, fit for file names. */
   readonly id: string
   readonly label: string
-  readonly method: Omit<SettingSummary['method'], 'name'> & { readonly name: string; readonly supportsBatch: boolean }
+  readonly method: Omit<SettingSummary['method'], 'name'> & { readonly name: string; readonly holdsMany: boolean }
   readonly model: SettingSummary['model']
   readonly dataset: SettingSummary['dataset']
   readonly protocol: SettingSummary['protocol']
@@ -120,7 +120,7 @@ const manifestSchema = z.object({
         title: text,
         family: text,
         source: text,
-        supportsBatch: z.boolean(),
+        holdsMany: z.boolean(),
         hyperparameters: z.record(text, z.unknown())
       }),
       model: z.object({ name: text, hash: text, architecture: text }),

@@ -52,7 +52,7 @@ export function readRun(dir: string): { summary: RunSummary; answers: readonly A
   }
   const grading = gradingOf(config.scoring.grading)
   const settings = manifest.settings.map(({ id, label, method, ...rest }) => {
-    const { supportsBatch, ...about } = method
+    const { holdsMany, ...about } = method
     const own = editsOf.get(id) ?? []
     return {
       id,
@@ -64,7 +64,7 @@ export function readRun(dir: string): { summary: RunSummary; answers: readonly A
         resamples: config.scoring.bootstrap,
         grading
       }),
-      efficiency: summariseEfficiency(own, manifest.setup[id] ?? { ms: 0, parts: [] }, supportsBatch)
+      efficiency: summariseEfficiency(own, manifest.setup[id] ?? { ms: 0, parts: [] }, holdsMany)
     }
   })
   const { id, name, startedAt, seconds, version, gitCommit, machine } = manifest

@@ -66,7 +66,7 @@ export interface EfficiencySummary {
   readonly peakBytes: number | undefined
   /** What must be stored of one edit. */
   readonly bytesPerEdit: number | undefined
-  readonly supportsBatch: boolean
+  readonly holdsMany: boolean
 }
 
 /** One method on one model and one dataset: a line of the leaderboard. */

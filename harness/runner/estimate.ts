@@ -35,7 +35,7 @@ export async function estimateRun(plan: Plan): Promise<Estimate> {
     const base = `${model} ${dataset.hash}`
     flops += bases.has(base) ? scoring : 2 * scoring
     bases.add(base)
-    const perToken = findMethod(method.name).passesPerToken?.(config, method.hyperparameters as never) ?? 0
+    const perToken = findMethod(method.name).passesPerToken?.(config, method.hyperparameters) ?? 0
     flops += dataset.cases.reduce((sum, c) => sum + tokens(c.request.prompt), 0) * perToken * passFlops(config)
   }
   const usable = backend.name === 'cpu' ? 1 : EFFICIENCY

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import type { EditCase } from '../../datasets/types'
-import { ftL } from '../../methods/ft'
-import type { EditContext, EditingMethod } from '../../methods/types'
+import { ftL } from '../../methods/ft-l'
+import type { EditingMethod, MethodContext } from '../../methods/types'
 import type { Edit } from '../edit/types'
 import { UserError } from '../errors'
 import { type LanguageModel, openModel } from '../model'
@@ -27,7 +27,7 @@ const caseOf = (id: string): EditCase => ({
   request: { prompt: `The ${id} is`, subject: id, target: 'x' },
   probes: []
 })
-const context: EditContext = { seed: 0, cacheDir: '', log: () => {} }
+const context: MethodContext = { seed: 0, cacheDir: '', log: () => {} }
 const edit = (value = 0): Edit => {
   const { dim, ffDim } = model.config
   const sizes = { out: dim, in: ffDim, u: new Float32Array(dim).fill(value), v: new Float32Array(ffDim) }
@@ -42,19 +42,18 @@ const wait = (ms: number) => {
   const end = performance.now() + ms
   while (performance.now() < end);
 }
-const method = (editOf: EditingMethod['edit']): EditingMethod => ({ ...ftL, edit: editOf }) as unknown as EditingMethod
+const method = (editOf: EditingMethod['edit']) => ({ method: { ...ftL, edit: editOf }, h: {}, state: undefined })
 
 describe('the edits of a shard', () => {
   it('that fail together are tried alone: one bad case costs itself, and each has its own time', async () => {
     const calls: number[] = []
-    const sometimes = method(async (_, groups, __, { onEdit }) => {
+    const sometimes = method(async function* (_, groups) {
       calls.push(groups.length)
       wait(20)
       if (groups.some(([request]) => request!.subject === 'bad')) throw new UserError('no such subject')
-      onEdit?.(groups.map((_group, i) => i))
-      return groups.map(() => edit())
+      yield groups.map(() => edit())
     })
-    const outcomes = await editAll(sometimes, model, ['good', 'bad', 'fine'].map(caseOf), {} as never, context)
+    const outcomes = await editAll(sometimes, model, ['good', 'bad', 'fine'].map(caseOf), context)
     expect(calls).toEqual([3, 1, 1, 1])
     expect(outcomes.map((o) => o.error)).toEqual([undefined, 'no such subject', undefined])
     for (const i of [0, 2]) {
@@ -66,16 +65,15 @@ describe('the edits of a shard', () => {
   })
 
   it('have the time and memory of those they were computed with', async () => {
-    const steps = method(async (_, groups, __, { onEdit }) => {
-      for (const done of [[0, 1], [2]]) {
-        const held = tf.zeros([done.length, 1000])
-        wait(10 * done.length)
+    const steps = method(async function* () {
+      for (const together of [2, 1]) {
+        const held = tf.zeros([together, 1000])
+        wait(10 * together)
         held.dispose()
-        onEdit?.(done)
+        yield Array.from({ length: together }, () => edit())
       }
-      return groups.map(() => edit())
     })
-    const outcomes = await editAll(steps, model, ['a', 'b', 'c'].map(caseOf), {} as never, context)
+    const outcomes = await editAll(steps, model, ['a', 'b', 'c'].map(caseOf), context)
     expect(outcomes.map((o) => [o.together, o.peakBytes])).toEqual([
       [2, 8000],
       [2, 8000],
@@ -85,15 +83,11 @@ describe('the edits of a shard', () => {
   })
 
   it('that hold numbers that are none, or fit no site, fail by themselves', async () => {
-    const odd = method(async () => {
+    const odd = method(async function* () {
       const misplaced = edit()
-      return [
-        edit(Number.NaN),
-        edit(),
-        { ...misplaced, parts: [{ ...misplaced.parts[0]!, site: 'layers.9.mlp.proj' }] }
-      ]
+      yield [edit(Number.NaN), edit(), { ...misplaced, parts: [{ ...misplaced.parts[0]!, site: 'layers.9.mlp.proj' }] }]
     })
-    const outcomes = await editAll(odd, model, ['a', 'b', 'c'].map(caseOf), {} as never, context)
+    const outcomes = await editAll(odd, model, ['a', 'b', 'c'].map(caseOf), context)
     expect(outcomes.map((o) => o.error)).toEqual([
       expect.stringContaining('not finite'),
       undefined,

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { EditCase } from '../../datasets/types'
 import { findMethod } from '../../methods'
-import type { Corpus, EditContext, EditingMethod } from '../../methods/types'
+import type { Corpus, EditingMethod, MethodContext } from '../../methods/types'
 import { checkEdit, type Edit, editBytes, saveEdit } from '../edit'
 import { UserError } from '../errors'
 import { fileName } from '../file-name'
@@ -22,6 +22,10 @@ export class WorkerState {
   readonly #models = new Map<string, LanguageModel>()
   #backend: string | undefined
   #corpus: Corpus | undefined
+  /** What methods made once, by what it depends on. */
+  readonly #kept = new Map<string, unknown>()
+  /** Shared work of methods, by method, hyper-parameters and model. */
+  readonly #prepared = new Map<string, Prepared>()
 
   constructor(send: (message: WorkerMessage) => void) {
     this.#send = send
@@ -45,12 +49,7 @@ export class WorkerState {
       case 'weights-hash':
         return { weightsHash: model.weightsHash() }
       case 'prepare': {
-        const { method, h } = resolve(task.method)
-        const parts: { what: string; how: 'computed' | 'cached' }[] = []
-        const onSetup = (what: string, how: 'computed' | 'cached') => void parts.push({ what, how })
-        const start = performance.now()
-        await method.prepare?.(model, h, { ...this.#context(setup), onSetup })
-        return { ms: performance.now() - start, parts }
+        return (await this.#prepare(setup, model, task.method)).setup
       }
       case 'shard':
         return this.#shard(setup, model, task)
@@ -65,7 +64,30 @@ export class WorkerState {
     return model
   }
 
-  #context(setup: WorkerSetup): EditContext {
+  /** The work that all edits of a method share: done once, and kept. */
+  async #prepare(setup: WorkerSetup, model: LanguageModel, task: MethodTask): Promise<Prepared> {
+    const key = JSON.stringify([task.name, task.hyperparameters, model.hash])
+    const known = this.#prepared.get(key)
+    if (known !== undefined) return known
+    const method = findMethod(task.name)
+    const h = method.hyperparameters.parse(task.hyperparameters)
+    const parts: { what: string; how: 'computed' | 'cached' }[] = []
+    const start = performance.now()
+    const context = {
+      ...this.#context(setup),
+      onSetup: (what: string, how: 'computed' | 'cached') => void parts.push({ what, how }),
+      keep: <T>(of: string, make: () => T): T => {
+        if (!this.#kept.has(of)) this.#kept.set(of, make())
+        return this.#kept.get(of) as T
+      }
+    }
+    const state = await method.prepare?.(model, h, context, undefined)
+    const prepared = { method, h, state, setup: { ms: performance.now() - start, parts } }
+    this.#prepared.set(key, prepared)
+    return prepared
+  }
+
+  #context(setup: WorkerSetup): MethodContext {
     if (setup.corpus !== undefined) this.#corpus ??= openCorpus(setup.corpus)
     return {
       seed: setup.seed,
@@ -84,12 +106,10 @@ export class WorkerState {
     const rows: EditRow[] = []
     for (const methodTask of task.methods) {
       const { setting } = methodTask
-      const { method, h } = resolve(methodTask)
-      const context = this.#context(setup)
       // Already done by the run's first worker, and then quick; never part of an edit's time.
-      await method.prepare?.(model, h, context)
+      const prepared = await this.#prepare(setup, model, methodTask)
       const onEdit = (count: number) => this.#send({ type: 'edit', setting, count })
-      const outcomes = await editAll(method, model, cases, h, context, onEdit)
+      const outcomes = await editAll(prepared, model, cases, this.#context(setup), onEdit)
       const edits = outcomes.map((o) => o.edit)
       const { rows: own, broken } = askEdited(model, base, edits, setting)
       for (const [i, error] of broken) outcomes[i] = { error }
@@ -107,9 +127,12 @@ export class WorkerState {
   }
 }
 
-function resolve({ name, hyperparameters }: MethodTask): { method: EditingMethod; h: never } {
-  const method = findMethod(name)
-  return { method, h: method.hyperparameters.parse(hyperparameters) as never }
+/** A method with its hyper-parameters and what the work shared by all edits came to. */
+export interface Prepared {
+  readonly method: EditingMethod
+  readonly h: unknown
+  readonly state: unknown
+  readonly setup: TaskResults['prepare']
 }
 
 interface Outcome {
@@ -121,44 +144,39 @@ interface Outcome {
 }
 
 /**
- * The edit of every case. When the method fails on all together, each case is tried alone, one after another, so that one bad case costs only
- * itself and each has its own time.
+ * The edit of every case. When the method fails on some together, each case that is left is tried alone, one after another, so that one bad
+ * case costs only itself and each has its own time.
  */
 export async function editAll(
-  method: EditingMethod,
+  prepared: Pick<Prepared, 'method' | 'h' | 'state'>,
   model: LanguageModel,
   cases: readonly EditCase[],
-  h: never,
-  context: EditContext,
+  context: MethodContext,
   onEdit: (count: number) => void = () => {}
 ): Promise<Outcome[]> {
-  const costs: { editMs: number; together: number; peakBytes: number }[] = []
+  const { method, h, state } = prepared
+  const outcomes: Outcome[] = []
+  const groups = cases.map((c) => [c.request])
   let start = performance.now()
   let peak = watchTensorBytes()
   try {
-    const groups = cases.map((c) => [c.request])
-    const edits = await method.edit(model, groups, h, {
-      ...context,
-      onEdit(done) {
-        const together = done.length
-        const cost = { editMs: (performance.now() - start) / together, together, peakBytes: peak() }
-        for (const i of done) costs[i] = cost
-        onEdit(together)
-        start = performance.now()
-        peak = watchTensorBytes()
+    for await (const edits of method.edit(model, groups, h, context, state)) {
+      const together = edits.length
+      const cost = { editMs: (performance.now() - start) / together, together, peakBytes: peak() }
+      for (const edit of edits) {
+        const problem = problemOf(edit, model)
+        const editCase = cases[outcomes.length]!
+        outcomes.push(problem === undefined ? { edit, ...cost } : failed(editCase, problem, context))
       }
-    })
-    return edits.map((edit, i) => {
-      const problem = problemOf(edit, model)
-      if (problem !== undefined) return failed(cases[i]!, problem, context)
-      return { edit, ...costs[i] }
-    })
+      onEdit(together)
+      start = performance.now()
+      peak = watchTensorBytes()
+    }
+    return outcomes
   } catch (error) {
-    const [only, ...more] = cases
-    if (only === undefined) return []
-    if (more.length === 0) return [failed(only, error, context)]
-    const outcomes: Outcome[] = []
-    for (const c of cases) outcomes.push(...(await editAll(method, model, [c], h, context, onEdit)))
+    const left = cases.slice(outcomes.length)
+    if (left.length <= 1) return [...outcomes, ...left.map((c) => failed(c, error, context))]
+    for (const c of left) outcomes.push(...(await editAll(prepared, model, [c], context, onEdit)))
     return outcomes
   }
 }
@@ -173,7 +191,7 @@ function problemOf(edit: Edit, model: LanguageModel): unknown {
   }
 }
 
-function failed({ id }: EditCase, error: unknown, context: EditContext): Outcome {
+function failed({ id }: EditCase, error: unknown, context: MethodContext): Outcome {
   const message = error instanceof UserError ? error.format() : `${(error as Error).stack ?? error}`
   context.log(`case ${id} failed`, { message })
   return { error: error instanceof UserError ? error.message : (error as Error).message }

@@ -6,6 +6,7 @@ import { findDataset, loadCases } from '../../datasets'
 import type { EditCase, SkippedRecord } from '../../datasets/types'
 import { findMethod } from '../../methods'
 import { type LoadedConfig, problem } from '../config/load'
+import { publishedValues } from '../config/published'
 import type { Config, DatasetEntry, MethodEntry } from '../config/schema'
 import { UserError } from '../errors'
 import { fileName } from '../file-name'
@@ -170,12 +171,13 @@ function planMethod(
   placeOf: LoadedConfig['placeOf']
 ): Omit<MethodTask, 'setting'> {
   const method = findMethod(entry.name)
-  const merged = { ...method.defaults?.(modelConfig), ...entry.hyperparameters }
+  const known = publishedValues(entry.name, modelConfig)?.hyperparameters ?? method.defaults?.(modelConfig)
+  const merged = { ...known, ...entry.hyperparameters }
   const parsed = method.hyperparameters.safeParse(merged)
   const path = ['methods', index, 'hyperparameters']
   if (!parsed.success) throw problem(parsed.error.issues[0]!, placeOf, method.hyperparameters, path)
   try {
-    method.check?.(modelConfig, parsed.data as never)
+    method.check?.(modelConfig, parsed.data)
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     const key = error.place ?? ''

@@ -327,12 +327,12 @@ function describeSetting(
   opened: OpenedModel,
   { scoring }: Plan['config']
 ): Setting {
-  const { title, family, source, supportsBatch } = findMethod(method.name)
+  const { title, family, source, holdsMany } = findMethod(method.name)
   const skipped = (kind: string) => dataset.skipped.filter((s) => s.kind === kind).length
   return {
     id,
     label,
-    method: { name: method.name, title, family, source, supportsBatch, hyperparameters: method.hyperparameters },
+    method: { name: method.name, title, family, source, holdsMany, hyperparameters: method.hyperparameters },
     model: { name: modelName, hash: opened.hash, architecture: opened.architecture },
     dataset: {
       name: dataset.label,

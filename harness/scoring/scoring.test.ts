@@ -214,7 +214,7 @@ test('failed edits do not count into efficiency', () => {
     flopsPerEdit: 5,
     peakBytes: 300,
     bytesPerEdit: 4,
-    supportsBatch: true
+    holdsMany: true
   })
-  expect(summariseEfficiency([editRow({ ...unknown })], setup, false)).toEqual({ setup, supportsBatch: false })
+  expect(summariseEfficiency([editRow({ ...unknown })], setup, false)).toEqual({ setup, holdsMany: false })
 })

@@ -115,11 +115,7 @@ function perCase(rows: readonly AnswerRow[], value: (row: AnswerRow) => number):
 }
 
 /** What the edits cost; failed ones are left out. */
-export function summariseEfficiency(
-  edits: readonly EditRow[],
-  setup: Setup,
-  supportsBatch: boolean
-): EfficiencySummary {
+export function summariseEfficiency(edits: readonly EditRow[], setup: Setup, holdsMany: boolean): EfficiencySummary {
   const of = (pick: (row: EditRow) => number | null) => edits.map(pick).filter((x) => x !== null)
   const known = <T>(values: readonly number[], how: (values: readonly number[]) => T) =>
     values.length === 0 ? undefined : how(values)
@@ -143,6 +139,6 @@ export function summariseEfficiency(
       of((e) => e.editBytes),
       mean
     ),
-    supportsBatch
+    holdsMany
   }
 }

@@ -5,7 +5,8 @@ import { edited } from '../../harness/edit'
 import { encodePrompt, encodeTarget, type LanguageModel, lastTokenOf, openModel, padBatch } from '../../harness/model'
 import { crossEntropy, useBackend } from '../../harness/tensor'
 import { norm } from '../../harness/tensor/linalg'
-import { editFacts } from '.'
+import { editAll } from '../testing'
+import { rome } from '.'
 import { romeHyperparameters } from './hyperparameters'
 
 const GOLDEN = join(__dirname, '../../harness/model/golden')
@@ -20,8 +21,14 @@ test.each(NAMES)(
   async (name) => {
     const model = await openModel(join(GOLDEN, name))
     const request = { prompt: 'The capital of France is', subject: 'France', target: 'Rome' }
-    const h = romeHyperparameters.parse({ layer: 1, key: 'prompt', context_templates: ['{}'], v_weight_decay: 1e-3 })
-    const [edit] = editFacts(model, [request], h, ['{}'], undefined)
+    const h = romeHyperparameters.parse({
+      layer: 1,
+      key: 'prompt',
+      context_templates: ['{}'],
+      v_weight_decay: 1e-3,
+      mom2_adjustment: false
+    })
+    const [edit] = await editAll(rome, model, [[request]], h)
     const site = 'layers.1.mlp.proj'
     const ids = encodePrompt(model.tokenizer, request.prompt)
     const subject = model.tokenizer.prefix.length + lastTokenOf(model.tokenizer, request.prompt, 21)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ModelConfig } from '../../harness/model/types'
+import type { ModelConfig } from '../../harness/model'
 
 /** Names as in the hparams files of kmeng01/rome, where it has them. */
 export const romeHyperparameters = z.strictObject({
@@ -47,22 +47,20 @@ export const romeHyperparameters = z.strictObject({
 
 export type RomeHyperparameters = z.output<typeof romeHyperparameters>
 
-/** Layers of kmeng01/rome (GPT-2, GPT-J) and EasyEdit (Llama); the embedded models' by `npm run bench:sweep` (README.md). */
-export function romeDefaults(model: ModelConfig): Readonly<Partial<z.input<typeof romeHyperparameters>>> {
-  switch (`${model.architecture} ${model.layers}x${model.dim}`) {
-    case 'gpt2 24x1024':
-      return { layer: 8, clamp_norm_factor: 3 }
-    case 'gpt2 36x1280':
-      return { layer: 12 }
-    case 'gpt2 48x1600':
-      return { layer: 17 }
-    case 'gptj 28x4096':
-      return { layer: 5 }
-    case 'gptj 6x192':
-      return { layer: 0, v_num_grad_steps: 40, v_lr: 1 }
-    case 'llama 32x4096':
-      return { layer: 5, v_num_grad_steps: 25, v_weight_decay: 1e-3 }
-    default:
-      return { layer: Math.floor(model.layers / 5) }
-  }
+/** Where no file in configs/methods/rome knows the model: about as deep as in those it knows. */
+export const romeDefaults = ({ layers }: ModelConfig) => ({ layer: Math.floor(layers / 5) })
+
+/** A small multiple of the key's length suffices for the second moment (arXiv 2506.04226). */
+const TOKENS_PER_DIMENSION = 20
+
+export const secondMomentOptions = ({ ffDim }: ModelConfig, h: RomeHyperparameters) => ({
+  tokens: h.mom2_n_tokens ?? TOKENS_PER_DIMENSION * ffDim,
+  ridge: h.mom2_ridge
+})
+
+/** Forward and backward through the blocks above the edited one, for every context. */
+export function passesPerToken(model: ModelConfig, h: RomeHyperparameters): number {
+  const generated = h.context_template_length_params.reduce((sum, [, count]) => sum + count, 1)
+  const above = (model.layers - h.layer) / model.layers
+  return (h.context_templates?.length ?? generated) * (1 + 2 * h.v_num_grad_steps * above)
 }

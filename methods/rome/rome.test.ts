@@ -1,14 +1,15 @@
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
+import type { Edit, EditRequest } from '../../harness/edit'
 import { encodeTarget, type LanguageModel, openModel, readSafetensorsHeader, readTensor } from '../../harness/model'
 import { matmulFlops, useBackend } from '../../harness/tensor'
 import { Cholesky, dot, norm } from '../../harness/tensor/linalg'
+import { contextTemplates } from '../locate/contexts'
+import { factOf } from '../locate/facts'
+import { contextOf, editAll } from '../testing'
 import { rome } from '.'
 import expected from './golden/expected.json'
 import { type RomeHyperparameters, romeHyperparameters } from './hyperparameters'
-import { editFacts } from './rome'
-import { rowsOf } from './rows'
-import { contextTemplates } from './templates'
 
 /** Compared with the official code of ROME and r-ROME on the same checkpoint, texts and second moment (golden/make.py). */
 
@@ -23,6 +24,18 @@ beforeAll(async () => {
   factor = new Cholesky(readTensor('C', tensors.get('C')!), 128)
 })
 afterAll(() => model.dispose())
+
+async function editFacts(
+  facts: readonly EditRequest[],
+  h: RomeHyperparameters,
+  contexts: readonly string[],
+  C: Cholesky | undefined
+): Promise<Edit[]> {
+  const edits: Edit[] = []
+  const groups = facts.map((fact) => [fact])
+  for await (const some of rome.edit(model, groups, h, contextOf(), { contexts, C })) edits.push(...some)
+  return edits
+}
 
 const request = (c: Case) => ({
   prompt: c.prompt.replace('{}', c.subject),
@@ -49,10 +62,10 @@ function compare(got: ArrayLike<number>, wanted: readonly number[]): { cosine: n
 describe.each(expected.cases.map((c, i) => [`${i}: ${c.key}, layer ${c.layer}, '${c.subject}'`, c] as const))(
   'golden %s',
   (_, c) => {
-    test('subject position, loss curve, key direction and update are those of the official code', () => {
-      const [row] = rowsOf(model.tokenizer, expected.templates, request(c), 0)
+    test('subject position, loss curve, key direction and update are those of the official code', async () => {
+      const [row] = factOf(model.tokenizer, expected.templates, request(c)).contexts
       expect(row!.subject).toBe(c.lookup)
-      const [edit] = editFacts(model, [request(c)], hyperparameters(c), expected.templates, factor)
+      const [edit] = await editFacts([request(c)], hyperparameters(c), expected.templates, factor)
       const curve = edit!.diagnostics.lossCurve!
       expect(curve).toHaveLength(c.losses.length)
       for (const [step, loss] of c.losses.entries()) expect(Math.abs(curve[step]! - loss)).toBeLessThan(1e-2 * loss)
@@ -73,11 +86,11 @@ describe.each(expected.cases.map((c, i) => [`${i}: ${c.key}, layer ${c.layer}, '
 describe('edits of several facts', () => {
   const some = () => expected.cases.filter((c) => c.key === 'mean' && c.layer === 1 && c.v_lr === 0.5)
 
-  test('computed together are those computed alone', () => {
+  test('computed together are those computed alone', async () => {
     const h = hyperparameters(some()[0]!)
-    const together = editFacts(model, some().map(request), h, expected.templates, factor)
+    const together = await editFacts(some().map(request), h, expected.templates, factor)
     for (const [i, c] of some().entries()) {
-      const [alone] = editFacts(model, [request(c)], h, expected.templates, factor)
+      const [alone] = await editFacts([request(c)], h, expected.templates, factor)
       for (const name of ['u', 'v'] as const) {
         const [a, b] = [together[i]!, alone!].map((e) => (e.parts[0] as { u: Float32Array; v: Float32Array })[name])
         expect(compare(a!, [...b!]).relativeError).toBeLessThan(1e-3)
@@ -85,49 +98,45 @@ describe('edits of several facts', () => {
     }
   })
 
-  test('stop one by one, each as it would alone', () => {
-    const curves = editFacts(model, some().map(request), hyperparameters(some()[0]!), expected.templates, factor).map(
-      (e) => e.diagnostics.lossCurve!
-    )
+  test('stop one by one, each as it would alone', async () => {
+    const edits = await editFacts(some().map(request), hyperparameters(some()[0]!), expected.templates, factor)
+    const curves = edits.map((e) => e.diagnostics.lossCurve!)
     // Between the losses of the facts: some stop at once, some never.
     const stop_loss = curves.map((c) => Math.min(...c)).sort((a, b) => a - b)[1]! + 1e-6
     const h = { ...hyperparameters(some()[0]!), stop_loss }
-    const together = editFacts(model, some().map(request), h, expected.templates, factor)
+    const together = await editFacts(some().map(request), h, expected.templates, factor)
     const lengths = together.map((e) => e.diagnostics.lossCurve!.length)
     expect(Math.min(...lengths)).toBeLessThan(20)
     expect(Math.max(...lengths)).toBe(20)
     for (const [i, c] of some().entries()) {
-      const [alone] = editFacts(model, [request(c)], h, expected.templates, factor)
+      const [alone] = await editFacts([request(c)], h, expected.templates, factor)
       expect(alone!.diagnostics.lossCurve!.length).toBe(lengths[i])
     }
   })
 
-  test('leave no tensor and no buffer behind, and the weights as they were', () => {
-    const run = () => editFacts(model, some().map(request), hyperparameters(some()[0]!), expected.templates, factor)
+  test('leave no tensor and no buffer behind, and the weights as they were', async () => {
+    const run = () => editFacts(some().map(request), hyperparameters(some()[0]!), expected.templates, factor)
     const hash = model.weightsHash()
-    run()
+    await run()
     const memory = () => {
       const { numTensors, numDataBuffers, liveBytes } = tf.memory() as tf.MemoryInfo & { liveBytes: number }
       return { numTensors, numDataBuffers, liveBytes }
     }
     const before = memory()
-    run()
+    await run()
     expect(memory()).toEqual(before)
     expect(model.weightsHash()).toBe(hash)
   })
 })
 
-test('a block the model does not have, and several facts in one edit, are mistakes of the user', async () => {
-  const context = { seed: 0, cacheDir: '', log: () => {} }
+test('a block the model does not have is a mistake of the user', () => {
   const h = romeHyperparameters.parse({ layer: 9, mom2_adjustment: false })
-  const fact = { prompt: 'A is', subject: 'A', target: 'B' }
-  await expect(rome.edit(model, [[fact]], h, context)).rejects.toThrow('no block 9')
-  await expect(rome.edit(model, [[fact, fact]], { ...h, layer: 1 }, context)).rejects.toThrow('one fact an edit')
+  expect(() => rome.check!(model.config, h)).toThrow('no block 9')
 })
 
 test('without a corpus the second moment is refused with the ways out', async () => {
   const h = romeHyperparameters.parse({ layer: 1 })
-  const prepared = rome.prepare!(model, h, { seed: 0, cacheDir: '', log: () => {} })
+  const prepared = editAll(rome, model, [], h)
   await expect(prepared).rejects.toMatchObject({ hint: expect.stringContaining('mom2_adjustment: false') })
 })
 
@@ -135,14 +144,15 @@ describe('rows', () => {
   it('count what the tokenizer puts before a prompt, and place the subject where the record says', () => {
     const { tokenizer } = model
     const bos = { ...tokenizer, prefix: [7] }
-    const request = { prompt: 'Ada and Ada is', subject: 'Ada', target: 'B' }
-    const subjects = (tk: typeof tokenizer, at?: number) =>
-      rowsOf(tk, ['{}', 'Then. {}'], at === undefined ? request : { ...request, subjectAt: at }, 0).map(
-        (r) => r.subject
-      )
+    const fact = { prompt: 'Ada and Ada is', subject: 'Ada', target: 'B' }
+    const rows = (tk: typeof tokenizer, at?: number) => {
+      const { contexts, drift } = factOf(tk, ['{}', 'Then. {}'], at === undefined ? fact : { ...fact, subjectAt: at })
+      return [...contexts, drift]
+    }
+    const subjects = (tk: typeof tokenizer, at?: number) => rows(tk, at).map((r) => r.subject)
     const [plain, prefixed, first] = [subjects(tokenizer), subjects(bos), subjects(tokenizer, 0)]
     expect(prefixed).toEqual(plain.map((place) => place + 1))
-    for (const row of rowsOf(bos, ['{}'], request, 0)) expect(row.ids[0]).toBe(7)
+    for (const row of rows(bos)) expect(row.ids[0]).toBe(7)
     // The drift is read after the bare subject; both templates move the place by the same tokens.
     expect(first[2]).toBe(plain[2])
     expect(first[0]!).toBeLessThan(plain[0]!)
@@ -160,7 +170,11 @@ describe('context templates', () => {
       ]
     })
     const said: string[] = []
-    const templates = contextTemplates(model, h, { seed: 0, onSetup: (what, how) => void said.push(`${what} ${how}`) })
+    const templates = contextTemplates(
+      model,
+      h,
+      contextOf({ onSetup: (what, how) => void said.push(`${what} ${how}`) })
+    )
     expect(templates).toHaveLength(4)
     expect(templates[0]).toBe('{}')
     for (const template of templates.slice(1)) expect(template).toMatch(/^[^{}]+\. \{\}$/s)
@@ -168,33 +182,50 @@ describe('context templates', () => {
     expect(said).toEqual(['context templates computed'])
   })
 
-  it('all have a say in the edit', () => {
+  it('all have a say in the edit', async () => {
     const c = expected.cases[0]!
-    const [alone] = editFacts(model, [request(c)], hyperparameters(c), ['{}'], factor)
-    const [all] = editFacts(model, [request(c)], hyperparameters(c), expected.templates, factor)
+    const [alone] = await editFacts([request(c)], hyperparameters(c), ['{}'], factor)
+    const [all] = await editFacts([request(c)], hyperparameters(c), expected.templates, factor)
     const [a, b] = [alone!, all!].map((e) => (e.parts[0] as { v: Float32Array }).v)
     expect(compare(a!, [...b!]).relativeError).toBeGreaterThan(1e-2)
   })
 })
 
 describe('what an edit costs', () => {
-  it('are the matrix FLOPs that were spent, where nothing is padded', () => {
+  it('are the matrix FLOPs that were spent, where nothing is padded', async () => {
     // Prompt and subject are one text and the target is one token: all rows have one length.
     const fact = { prompt: 'The zebra', subject: 'The zebra', target: 'a' }
     const h = romeHyperparameters.parse({ layer: 1, v_num_grad_steps: 4, stop_loss: 0 })
     expect(encodeTarget(model.tokenizer, 'a')).toHaveLength(1)
     const before = matmulFlops()
-    const [edit] = editFacts(model, [fact], h, ['{}'], undefined)
+    const [edit] = await editFacts([fact], h, ['{}'], undefined)
     expect(edit!.diagnostics.flops! / (matmulFlops() - before)).toBeCloseTo(1, 6)
   })
 
-  it('is its own, the same alone or in company', () => {
+  it('is its own, the same alone or in company', async () => {
     const some = expected.cases.filter((c) => c.key === 'mean' && c.layer === 1 && c.v_lr === 0.5)
     const h = hyperparameters(some[0]!)
-    const together = editFacts(model, some.map(request), h, expected.templates, factor)
+    const together = await editFacts(some.map(request), h, expected.templates, factor)
     for (const [i, c] of some.entries()) {
-      const [alone] = editFacts(model, [request(c)], h, expected.templates, factor)
+      const [alone] = await editFacts([request(c)], h, expected.templates, factor)
       expect(together[i]!.diagnostics.flops).toBe(alone!.diagnostics.flops)
     }
+  })
+
+  it('is not more in company: facts of unlike lengths, where company costs no padding', async () => {
+    const tail = ' is very much'
+    const facts = Array.from({ length: 12 }, (_, i) => ({
+      prompt: `The zebra${tail.repeat(i % 4 === 0 ? 9 : 0)} eats`,
+      subject: 'zebra',
+      target: 'grass'
+    }))
+    const h = romeHyperparameters.parse({ layer: 1, v_num_grad_steps: 4, stop_loss: 0 })
+    const spent = async (sets: readonly EditRequest[][]) => {
+      const before = matmulFlops()
+      for (const set of sets) await editFacts(set, h, expected.templates, undefined)
+      return matmulFlops() - before
+    }
+    const alone = await spent(facts.map((fact) => [fact]))
+    expect((await spent([facts])) / alone).toBeLessThan(1.15)
   })
 })

@@ -21,6 +21,10 @@ SETTINGS = [
     dict(layer=2, lr=5e-3, norm_constraint=2e-2, num_steps=25),
     dict(layer=1, lr=2e-2, norm_constraint=False, num_steps=25),
 ]
+SEVERAL = [
+    dict(layers=[0, 2], lr=2e-3, norm_constraint=False, num_steps=12, batch_size=2),
+    dict(layers=[1], lr=5e-3, norm_constraint=1e-2, num_steps=12, batch_size=3),
+]
 SHOWN = [(i * 7919) % 4096 for i in range(200)]
 
 
@@ -50,7 +54,18 @@ def main():
             flat = weight.flatten()
             cases.append(dict(fact, **setting, losses=[float(x) for x in re.findall(r"Batch loss (\S+)", said.getvalue())],
                 norm=float(weight.norm()), shown=[float(f"{flat[i].item():.6g}") for i in SHOWN], bias=[float(f"{x:.6g}") for x in bias.tolist()]))
-    out = dict(versions=dict(torch=torch.__version__, transformers=transformers.__version__), shown=SHOWN, cases=cases)
+    several = []
+    for setting in SEVERAL:
+        model = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
+        hparams = types.SimpleNamespace(rewrite_module_tmp="transformer.h.{}.mlp.fc_out", weight_decay=0, **setting)
+        requests = [dict(prompt=f["prompt"], subject=f["subject"], target_new=dict(str=f["target"])) for f in FACTS]
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            deltas = code.execute_ft(model, tok, requests, hparams)
+        several.append(dict(setting, facts=FACTS, losses=[float(x) for x in re.findall(r"Total loss (\S+)", said.getvalue())],
+            norms=[float(deltas[f"transformer.h.{n}.mlp.fc_out.weight"].norm()) for n in setting["layers"]],
+            shown=[[float(f"{deltas[f'transformer.h.{n}.mlp.fc_out.weight'].flatten()[i].item():.6g}") for i in SHOWN] for n in setting["layers"]]))
+    out = dict(versions=dict(torch=torch.__version__, transformers=transformers.__version__), shown=SHOWN, cases=cases, several=several)
     (HERE / "expected.json").write_text(json.dumps(out) + "\n")
     print(*[f"{c['losses'][0]:.3f}->{c['losses'][-1]:.3f} ({len(c['losses'])})" for c in cases])
 

@@ -4,14 +4,15 @@ import { type DensePart, edited, scoreEdited } from '../../harness/edit'
 import { encodeTarget, type LanguageModel, openModel } from '../../harness/model'
 import { matmulFlops, useBackend } from '../../harness/tensor'
 import { dot, norm } from '../../harness/tensor/linalg'
-import { ftL } from '.'
+import { ft } from '../ft'
+import { ftL } from '../ft-l'
+import { ftM } from '../ft-m'
+import { editAll } from '../testing'
 import expected from './golden/expected.json'
-import { ftHyperparameters } from './hyperparameters'
 
 /** Compared with the official FT baseline of ROME on the same checkpoint (golden/make.py). */
 
 let model: LanguageModel
-const context = { seed: 0, cacheDir: '', log: () => {} }
 
 beforeAll(async () => {
   await useBackend('onnxruntime', { threads: 1 })
@@ -22,12 +23,12 @@ afterAll(() => model.dispose())
 type Case = (typeof expected.cases)[number]
 const request = (c: Case) => ({ prompt: c.prompt.replace('{}', c.subject), subject: c.subject, target: c.target })
 const parse = ({ layer, lr, norm_constraint, num_steps }: Case) =>
-  ftHyperparameters.parse({ layer, lr, norm_constraint, num_steps })
+  ftL.hyperparameters.parse({ layers: [layer], lr, norm_constraint, num_steps })
 
 test.each(expected.cases.map((c, i) => [i, c.subject, c] as const))(
   'golden %i (%s): loss curve and weight change are those of the official code',
   async (_, __, c) => {
-    const [edit] = await ftL.edit(model, [[request(c)]], parse(c), context)
+    const [edit] = await editAll(ftL, model, [[request(c)]], parse(c))
     const curve = edit!.diagnostics.lossCurve!
     expect(curve).toHaveLength(c.losses.length)
     for (const [step, loss] of c.losses.entries())
@@ -45,9 +46,51 @@ test.each(expected.cases.map((c, i) => [i, c.subject, c] as const))(
   }
 )
 
+test.each(expected.several.map((c) => [c.layers.join(), c.batch_size, c] as const))(
+  'golden of three facts in one edit of layers %s, %i a step: losses and changes are those of the official code',
+  async (_, __, c) => {
+    const { layers, lr, norm_constraint, num_steps, batch_size } = c
+    const h = ft.hyperparameters.parse({ layers, lr, norm_constraint, num_steps, batch_size })
+    const facts = c.facts.map(({ prompt, subject, target }) => ({
+      prompt: prompt.replace('{}', subject),
+      subject,
+      target
+    }))
+    const before = matmulFlops()
+    const [edit] = await editAll(ft, model, [facts], h)
+    const curve = edit!.diagnostics.lossCurve!
+    expect(curve).toHaveLength(c.losses.length)
+    for (const [step, loss] of c.losses.entries()) expect(Math.abs(curve[step]! - loss)).toBeLessThan(1e-2 * loss)
+    expect(edit!.parts.map((p) => p.site)).toEqual(layers.map((n) => `layers.${n}.mlp.proj`))
+    for (const [i, part] of edit!.parts.entries()) {
+      const { delta } = part as DensePart
+      expect(Math.abs(norm(delta) / c.norms[i]! - 1)).toBeLessThan(1e-2)
+      const got = expected.shown.map((at) => delta[at]!)
+      expect(dot(got, c.shown[i]!) / (norm(got) * norm(c.shown[i]!))).toBeGreaterThan(0.999)
+    }
+    // Rows are padded, which is not counted.
+    expect(edit!.diagnostics.flops! / (matmulFlops() - before)).toBeGreaterThan(0.6)
+    expect(edit!.diagnostics.flops! / (matmulFlops() - before)).toBeLessThanOrEqual(1)
+  }
+)
+
+test('the three baselines are one training with other defaults', () => {
+  const of = ({ hyperparameters }: typeof ft) => {
+    const { objective, norm_constraint } = hyperparameters.parse({ layers: [0] })
+    return [objective, norm_constraint]
+  }
+  expect([of(ft), of(ftL), of(ftM)]).toEqual([
+    ['prompt_last', false],
+    ['prompt_last', 5e-4],
+    ['target_new', false]
+  ])
+  const h = ft.hyperparameters.parse({ layers: [0, 9] })
+  expect(() => ft.check!(model.config, h)).toThrow('no block 9')
+})
+
 test('no weight leaves the box', async () => {
-  const h = ftHyperparameters.parse({ layer: 0, lr: 0.1, norm_constraint: 1e-3 })
-  const [edit] = await ftL.edit(model, [[request(expected.cases[0]!)]], h, context)
+  const h = ftL.hyperparameters.parse({ layers: [0], lr: 0.1, norm_constraint: 1e-3 })
+  const [edit] = await editAll(ftL, model, [[request(expected.cases[0]!)]], h)
   const part = edit!.parts[0] as DensePart
   expect(Math.max(...part.delta.map(Math.abs))).toBeLessThan(1e-3 + 1e-6)
   expect(Math.max(...part.delta.map(Math.abs))).toBeGreaterThan(0.9e-3)
@@ -56,8 +99,8 @@ test('no weight leaves the box', async () => {
 test('the objective target_new teaches the target token after token, prompt_last all of them at once', async () => {
   const fact = request(expected.cases[2]!)
   const learnt = async (objective: 'prompt_last' | 'target_new') => {
-    const h = ftHyperparameters.parse({ layer: 1, lr: 2e-2, norm_constraint: false, num_steps: 60, objective })
-    const [edit] = await ftL.edit(model, [[fact]], h, context)
+    const h = ftL.hyperparameters.parse({ layers: [1], lr: 2e-2, norm_constraint: false, num_steps: 60, objective })
+    const [edit] = await editAll(ftL, model, [[fact]], h)
     const target = encodeTarget(model.tokenizer, fact.target)
     const [score] = edited(model, edit!).score([{ prompt: fact.prompt, target }])
     return JSON.stringify(score!.argmax) === JSON.stringify(target)
@@ -68,14 +111,14 @@ test('the objective target_new teaches the target token after token, prompt_last
 
 test('several facts share one edit', async () => {
   const facts = expected.cases.slice(0, 2).map(request)
-  const h = ftHyperparameters.parse({
-    layer: 1,
+  const h = ftL.hyperparameters.parse({
+    layers: [1],
     lr: 2e-2,
     norm_constraint: false,
     num_steps: 60,
     objective: 'target_new'
   })
-  const edits = await ftL.edit(model, [facts], h, context)
+  const edits = await editAll(ftL, model, [facts], h)
   expect(edits).toHaveLength(1)
   const items = facts.map((f) => ({
     prompt: f.prompt,
@@ -86,7 +129,7 @@ test('several facts share one edit', async () => {
 })
 
 test('an edit leaves no tensor behind, and the weights as they were', async () => {
-  const edit = () => ftL.edit(model, [[request(expected.cases[0]!)]], parse(expected.cases[0]!), context)
+  const edit = () => editAll(ftL, model, [[request(expected.cases[0]!)]], parse(expected.cases[0]!))
   const hash = model.weightsHash()
   await edit()
   const memory = () => {
@@ -101,13 +144,13 @@ test('an edit leaves no tensor behind, and the weights as they were', async () =
 
 test('the FLOPs of an edit are those that were spent, known on every backend', async () => {
   const before = matmulFlops()
-  const [edit] = await ftL.edit(model, [[request(expected.cases[0]!)]], parse(expected.cases[0]!), context)
+  const [edit] = await editAll(ftL, model, [[request(expected.cases[0]!)]], parse(expected.cases[0]!))
   expect(edit!.diagnostics.flops! / (matmulFlops() - before)).toBeCloseTo(1, 6)
   await useBackend('cpu')
   const other = await openModel(join(__dirname, '../../harness/model/golden/gptj'))
   try {
     const h = { ...parse(expected.cases[0]!), num_steps: edit!.diagnostics.lossCurve!.length }
-    const [same] = await ftL.edit(other, [[request(expected.cases[0]!)]], h, context)
+    const [same] = await editAll(ftL, other, [[request(expected.cases[0]!)]], h)
     expect(same!.diagnostics.flops).toBe(edit!.diagnostics.flops)
   } finally {
     other.dispose()

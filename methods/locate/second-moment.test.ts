@@ -2,18 +2,19 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
-import { encodePrompt, type LanguageModel, openModel, padBatch } from '../harness/model'
-import { randomStream } from '../harness/random'
-import { useBackend, valuesOf } from '../harness/tensor'
-import { Cholesky, norm } from '../harness/tensor/linalg'
+import { encodePrompt, type LanguageModel, openModel, padBatch } from '../../harness/model'
+import { randomStream } from '../../harness/random'
+import { useBackend, valuesOf } from '../../harness/tensor'
+import { Cholesky, norm } from '../../harness/tensor/linalg'
+import { contextOf } from '../testing'
+import type { PrepareContext } from '../types'
 import { secondMoment } from './second-moment'
-import type { EditContext } from './types'
 
 let model: LanguageModel
 let cacheDir: string
 beforeAll(async () => {
   await useBackend('onnxruntime', { threads: 1 })
-  model = await openModel(join(__dirname, '../harness/model/golden/gptj'))
+  model = await openModel(join(__dirname, '../../harness/model/golden/gptj'))
   cacheDir = mkdtempSync(join(tmpdir(), 'bench-moment-'))
 })
 afterAll(() => {
@@ -24,12 +25,12 @@ afterAll(() => {
 const site = 'layers.1.mlp.proj'
 const random = randomStream(0, 'moment test')
 const documents = Array.from({ length: 120 }, () => Array.from({ length: 9 }, () => random.integer(1000)).join(' '))
-const context = (id: string, logs: string[] = []): EditContext => ({
-  seed: 0,
-  cacheDir,
-  log: (message) => logs.push(message),
-  corpus: { id, documents: () => documents }
-})
+const context = (id: string, logs: string[] = []): PrepareContext =>
+  contextOf({
+    cacheDir,
+    log: (message) => logs.push(message),
+    corpus: { id, documents: () => documents }
+  })
 const everything = { tokens: 1e9, ridge: 0 }
 
 it('is the mean of the keys’ outer products over all tokens', () => {
@@ -77,7 +78,7 @@ it('is another one on another backend: whoever fills the cache decides no answer
   const files = () => readdirSync(join(cacheDir, 'second-moments')).length
   const before = files()
   await useBackend('cpu')
-  const other = await openModel(join(__dirname, '../harness/model/golden/gptj'))
+  const other = await openModel(join(__dirname, '../../harness/model/golden/gptj'))
   try {
     secondMoment(other, site, { tokens: 200, ridge: 1e-3 }, context('a'))
     const afterCpu = files()

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
-import { UserError } from '../harness/errors'
+import { UserError } from '../../harness/errors'
 import {
   batchesByLength,
   encodePrompt,
@@ -11,11 +11,11 @@ import {
   readSafetensorsHeader,
   readTensor,
   writeSafetensors
-} from '../harness/model'
-import { randomStream } from '../harness/random'
-import { valuesOf } from '../harness/tensor'
-import { Cholesky } from '../harness/tensor/linalg'
-import type { EditContext } from './types'
+} from '../../harness/model'
+import { randomStream } from '../../harness/random'
+import { valuesOf } from '../../harness/tensor'
+import { Cholesky } from '../../harness/tensor/linalg'
+import type { MethodContext, PrepareContext } from '../types'
 
 export interface SecondMomentOptions {
   /** Tokens to average over: a few times the key's length is enough (arXiv 2506.04226). */
@@ -24,12 +24,9 @@ export interface SecondMomentOptions {
   readonly ridge: number
 }
 
-/** Factored C = E[k·kᵀ] by what it was made from, for the life of the process. */
-const factors = new Map<string, Cholesky>()
-
 /**
  * The uncentred second moment C = E[k·kᵀ] of the keys of a linear site, `[in, in]`, over the tokens of a corpus
- * (Meng et al. 2022, eq. 2), factored. Cached in memory, and C itself on disk under the hash of everything it depends on: the backend
+ * (Meng et al. 2022, eq. 2), factored. Kept by the worker, and C itself on disk under the hash of everything it depends on: the backend
  * too, since sums in another order differ in their last digits.
  * @throws UserError when there is no corpus, or too little of it
  */
@@ -37,7 +34,7 @@ export function secondMoment(
   model: LanguageModel,
   site: string,
   options: SecondMomentOptions,
-  context: EditContext
+  context: PrepareContext
 ): Cholesky {
   const { corpus } = context
   if (corpus === undefined) {
@@ -52,20 +49,19 @@ export function secondMoment(
   const key = createHash('sha256')
     .update(JSON.stringify(['second-moment', tf.getBackend(), model.hash, site, corpus.id, options.tokens]))
     .digest('hex')
-  const factorKey = `${key} ${options.ridge}`
-  const known = factors.get(factorKey)
-  const what = `second moment of ${site}`
-  if (known !== undefined) {
-    context.onSetup?.(what, 'cached')
-    return known
-  }
-  const n = model.config.ffDim
-  const file = join(context.cacheDir, 'second-moments', `${key}.safetensors`)
-  const cached = readCached(file, n, context)
-  const matrix = cached ?? compute(model, site, n, options.tokens, corpus.documents(), file, context)
-  context.onSetup?.(what, cached === undefined ? 'computed' : 'cached')
-  const factor = factorise(matrix, n, options.ridge)
-  factors.set(factorKey, factor)
+  let how: 'computed' | 'cached' = 'cached'
+  const factor = context.keep(`${key} ${options.ridge}`, () => {
+    const n = model.config.ffDim
+    const file = join(context.cacheDir, 'second-moments', `${key}.safetensors`)
+    const cached = readCached(file, n, context)
+    if (cached === undefined) how = 'computed'
+    return factorise(
+      cached ?? compute(model, site, n, options.tokens, corpus.documents(), file, context),
+      n,
+      options.ridge
+    )
+  })
+  context.onSetup?.(`second moment of ${site}`, how)
   return factor
 }
 
@@ -85,7 +81,7 @@ function factorise(matrix: Float32Array, n: number, ridge: number): Cholesky {
 }
 
 /** What the cache holds, undefined when there is nothing, or something damaged, which is computed again. */
-function readCached(file: string, n: number, context: EditContext): Float32Array | undefined {
+function readCached(file: string, n: number, context: MethodContext): Float32Array | undefined {
   if (!existsSync(file)) return undefined
   try {
     const { tensors, metadata } = readSafetensorsHeader(file)
@@ -111,7 +107,7 @@ function compute(
   wanted: number,
   documents: Iterable<string>,
   file: string,
-  context: EditContext
+  context: MethodContext
 ): Float32Array {
   const start = performance.now()
   const rows: number[][] = []

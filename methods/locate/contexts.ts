@@ -1,12 +1,16 @@
 import { encodePrompt, type LanguageModel, sample } from '../../harness/model'
 import { randomStream } from '../../harness/random'
-import type { EditContext } from '../types'
-import type { RomeHyperparameters } from './hyperparameters'
+import type { PrepareContext } from '../types'
 
 const TOP_K = 5
 
-/** By model, lengths and seed, for the life of the process. */
-const known = new Map<string, readonly string[]>()
+/** Names as in the hparams files of kmeng01/rome. */
+export interface ContextHyperparameters {
+  /** [length in tokens, how many]. */
+  readonly context_template_length_params: readonly (readonly [number, number])[]
+  /** Texts to use instead of generated ones. */
+  readonly context_templates?: readonly string[] | undefined
+}
 
 /**
  * Texts a fact may follow, each with `{}` where its prompt goes; the first is the bare prompt. The others start with what
@@ -14,21 +18,23 @@ const known = new Map<string, readonly string[]>()
  */
 export function contextTemplates(
   model: LanguageModel,
-  h: RomeHyperparameters,
-  { seed, onSetup }: Pick<EditContext, 'seed' | 'onSetup'>
+  h: ContextHyperparameters,
+  { seed, keep, onSetup }: Pick<PrepareContext, 'seed' | 'keep' | 'onSetup'>
 ): readonly string[] {
   if (h.context_templates !== undefined) return h.context_templates
-  const key = JSON.stringify([model.hash, h.context_template_length_params, seed])
-  const present = known.get(key)
-  const templates = present ?? generate(model, h.context_template_length_params, seed)
-  known.set(key, templates)
-  onSetup?.('context templates', present === undefined ? 'computed' : 'cached')
+  let how: 'computed' | 'cached' = 'cached'
+  const key = JSON.stringify(['context templates', model.hash, h.context_template_length_params, seed])
+  const templates = keep(key, () => {
+    how = 'computed'
+    return generate(model, h.context_template_length_params, seed)
+  })
+  onSetup?.('context templates', how)
   return templates
 }
 
 function generate(
   model: LanguageModel,
-  lengths: RomeHyperparameters['context_template_length_params'],
+  lengths: ContextHyperparameters['context_template_length_params'],
   seed: number
 ): readonly string[] {
   const { tokenizer } = model

@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { METHODS } from '../../methods'
+import type { ModelConfig } from '../model'
+import { packageRoot } from '../model'
+import { publishedValues } from './published'
+
+const DIR = join(packageRoot(), 'configs', 'methods')
+const files = readdirSync(DIR).flatMap((method) =>
+  readdirSync(join(DIR, method)).map((name) => [method, name] as const)
+)
+
+it.each(files)('%s/%s holds values that the method accepts, with their source', (method, name) => {
+  const found = METHODS.find((m) => m.name === method)!
+  const { model, source } = parse(readFileSync(join(DIR, method, name), 'utf8'))
+  const values = publishedValues(method, model as ModelConfig)!
+  expect(values).toMatchObject({ source, file: `configs/methods/${method}/${name}` })
+  const h = found.hyperparameters.parse(values.hyperparameters)
+  expect(() => found.check!(model as ModelConfig, h)).not.toThrow()
+})
+
+it('knows nothing of models and methods without a file', () => {
+  const model = { architecture: 'gptj', layers: 28, dim: 4096 } as ModelConfig
+  expect(publishedValues('rome', model)?.hyperparameters).toEqual({ layer: 5 })
+  expect(publishedValues('rome', { ...model, layers: 27 })).toBeUndefined()
+  expect(publishedValues('no-such-method', model)).toBeUndefined()
+})

@@ -1,0 +1,105 @@
+import { UserError } from '../../harness/errors'
+import type { LanguageModel } from '../../harness/model'
+import { norm } from '../../harness/tensor/linalg'
+import { Adam } from '../../harness/tensor/optimizer'
+import type { Fact, LocatedFact } from './facts'
+import { ValueObjective } from './objective'
+
+/** Names as in the hparams files of kmeng01/rome. */
+export interface ValueHyperparameters {
+  readonly layer: number
+  readonly v_num_grad_steps: number
+  readonly v_lr: number
+  readonly v_weight_decay: number
+  readonly clamp_norm_factor: number
+  readonly kl_factor: number
+  readonly stop_loss: number
+}
+
+export interface OptimisedValue {
+  /** Change of the value at the subject's last token, `[dim]`. */
+  readonly delta: Float32Array
+  /** Loss of every step: `nll + kl + decay`. */
+  readonly losses: readonly number[]
+  readonly nll: number
+  readonly kl: number
+}
+
+/**
+ * Finds for every fact the value that makes the model say its target (Meng et al. 2022, eq. 4): all facts at once, each stopping on its own.
+ * Adam on the change δ of the first context's value v, with ‖δ‖ ≤ clamp_norm_factor · ‖v‖.
+ */
+export function optimiseValues(
+  model: LanguageModel,
+  facts: readonly LocatedFact[],
+  h: ValueHyperparameters
+): OptimisedValue[] {
+  const initial = facts.map(({ states }) => states[0]!.value)
+  const deltas = initial.map((v) => new Float32Array(v.length))
+  const losses: number[][] = facts.map(() => [])
+  const last = facts.map(() => ({ nll: 0, kl: 0 }))
+  const optimizer = new Adam(new Map(deltas.map((d, i) => [String(i), d])), { learningRate: h.v_lr })
+  const objective = new ValueObjective(model, facts, h)
+  let active = facts.map((_, i) => i)
+  try {
+    for (let step = 0; step < h.v_num_grad_steps && active.length > 0; step++) {
+      const results = objective.evaluate(deltas)
+      const updates = new Map<string, Float32Array>()
+      for (const fact of active) {
+        const { nll, kl, gradient } = results[fact]!
+        const delta = deltas[fact]!
+        const size = norm(delta)
+        const decay = h.v_weight_decay / norm(initial[fact]!) ** 2
+        const loss = nll + h.kl_factor * kl + decay * size
+        if (!Number.isFinite(loss))
+          throw new UserError(`the loss of the value is ${loss} at step ${step}`, { hint: 'try a smaller v_lr' })
+        losses[fact]!.push(loss)
+        last[fact] = { nll, kl }
+        if (loss < h.stop_loss) continue
+        // Gradient of the norm; torch takes 0 at the origin.
+        if (size > 0) for (let j = 0; j < delta.length; j++) gradient[j] = gradient[j]! + (decay * delta[j]!) / size
+        updates.set(String(fact), gradient)
+      }
+      // The reference evaluates once more than it steps.
+      if (step === h.v_num_grad_steps - 1) break
+      if (updates.size < active.length) {
+        active = active.filter((fact) => updates.has(String(fact)))
+        objective.only(new Set(active))
+      }
+      optimizer.step(updates)
+      for (const fact of active) clamp(deltas[fact]!, h.clamp_norm_factor * norm(initial[fact]!))
+    }
+  } finally {
+    objective.dispose()
+  }
+  return deltas.map((delta, i) => ({ delta, losses: losses[i]!, ...last[i]! }))
+}
+
+function clamp(delta: Float32Array, longest: number): void {
+  const size = norm(delta)
+  if (size > longest) for (let i = 0; i < delta.length; i++) delta[i] = (delta[i]! * longest) / size
+}
+
+/**
+ * Matrix FLOPs of one fact's value and key, by the tokens of its own rows: the same alone or in company, whatever is padded, on every backend.
+ * @param evaluations of the objective and its gradient
+ */
+export function valueFlops(
+  model: LanguageModel,
+  { contexts, drift }: Fact,
+  evaluations: number,
+  layer: number
+): number {
+  const above = { from: layer + 1 }
+  return [...contexts, drift].reduce(
+    (sum, { ids, subject, labels }) => {
+      const context = ids.length
+      const states = model.passFlops(ids.length, { to: layer + 1, context })
+      const past = model.passFlops(subject, { ...above, context: subject })
+      const logits = Math.max(1, labels.length)
+      const evaluation = model.passFlops(context - subject, { ...above, context, logits, backward: true })
+      return sum + states + past + evaluations * evaluation
+    },
+    model.passFlops(1, { ...above, context: drift.ids.length, logits: 1 })
+  )
+}
