@@ -104,7 +104,12 @@ describe('edits of several facts', () => {
     // Between the losses of the facts: some stop at once, some never.
     const stop_loss = curves.map((c) => Math.min(...c)).sort((a, b) => a - b)[1]! + 1e-6
     const h = { ...hyperparameters(some()[0]!), stop_loss }
+    const start = matmulFlops()
     const together = await editFacts(some().map(request), h, expected.templates, factor)
+    const spent = matmulFlops() - start
+    await editFacts(some().map(request), { ...h, stop_loss: 0 }, expected.templates, factor)
+    // Those that are done cost nothing more.
+    expect(spent / (matmulFlops() - start - spent)).toBeLessThan(0.9)
     const lengths = together.map((e) => e.diagnostics.lossCurve!.length)
     expect(Math.min(...lengths)).toBeLessThan(20)
     expect(Math.max(...lengths)).toBe(20)
@@ -215,7 +220,7 @@ describe('what an edit costs', () => {
   it('is not more in company: facts of unlike lengths, where company costs no padding', async () => {
     const tail = ' is very much'
     const facts = Array.from({ length: 12 }, (_, i) => ({
-      prompt: `The zebra${tail.repeat(i % 4 === 0 ? 9 : 0)} eats`,
+      prompt: `The zebra${tail.repeat(i % 4 === 0 ? 3 : 0)} eats`,
       subject: 'zebra',
       target: 'grass'
     }))
