@@ -109,7 +109,7 @@ describe('edits of several facts', () => {
     const spent = matmulFlops() - start
     await editFacts(some().map(request), { ...h, stop_loss: 0 }, expected.templates, factor)
     // Those that are done cost nothing more.
-    expect(spent / (matmulFlops() - start - spent)).toBeLessThan(0.9)
+    expect(spent / (matmulFlops() - start - spent)).toBeLessThan(0.95)
     const lengths = together.map((e) => e.diagnostics.lossCurve!.length)
     expect(Math.min(...lengths)).toBeLessThan(20)
     expect(Math.max(...lengths)).toBe(20)
@@ -219,8 +219,8 @@ describe('what an edit costs', () => {
 
   it('is not more in company: facts of unlike lengths, where company costs no padding', async () => {
     const tail = ' is very much'
-    const facts = Array.from({ length: 12 }, (_, i) => ({
-      prompt: `The zebra${tail.repeat(i % 4 === 0 ? 3 : 0)} eats`,
+    const facts = Array.from({ length: 24 }, (_, i) => ({
+      prompt: `The zebra${tail.repeat(i % 8 === 0 ? 3 : 0)} eats`,
       subject: 'zebra',
       target: 'grass'
     }))
@@ -231,6 +231,6 @@ describe('what an edit costs', () => {
       return matmulFlops() - before
     }
     const alone = await spent(facts.map((fact) => [fact]))
-    expect((await spent([facts])) / alone).toBeLessThan(1.15)
+    expect((await spent([facts])) / alone).toBeLessThan(1.1)
   })
 })
