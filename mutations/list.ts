@@ -121,14 +121,6 @@ export const MUTATIONS: readonly Mutation[] = [
     'gemma2 ROME'
   ),
   mutation(
-    'padding is not worth a pass of its own',
-    'methods/locate/objective.ts',
-    'padding += longest - lengthOf(row)',
-    'padding += 0',
-    ROME,
-    'company costs no padding'
-  ),
-  mutation(
     'facts that are done go on',
     'methods/locate/value.ts',
     'objective.only(new Set(active))',
