@@ -28,7 +28,7 @@ async function main(): Promise<void> {
   const model = await openModel(values.model)
   const groups: EditRequest[][] = []
   const options = { onBadRecord: 'fail', seed: 0, split: 'train', limit: Number(values.facts) } as const
-  for await (const c of loadCases(findDataset('counterfact'), undefined, options)) groups.push([c.request])
+  for await (const c of loadCases(findDataset('counterfact'), undefined, options)) groups.push([...c.requests])
   const context = contextOf({ cacheDir: cacheDir(), corpus: openCorpus(describeCorpus('world')) })
   console.log('method   facts  CPU ms/edit alone  together  ratio   GFLOP/edit alone  together')
   for (const name of positionals.length > 0 ? positionals : ['rome', 'ft-l']) {

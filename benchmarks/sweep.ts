@@ -5,6 +5,7 @@ import { openModel } from '../harness/model'
 import { describeCorpus, openCorpus } from '../harness/runner/corpus'
 import { cacheDir } from '../harness/runner/machine'
 import { BOOK_GRADING } from '../harness/scoring/grade'
+import { findMeasure } from '../harness/scoring/measures'
 import { askBase, askEdited } from '../harness/scoring/score-cases'
 import { summariseAnswers } from '../harness/scoring/summarise'
 import { useBackend } from '../harness/tensor'
@@ -35,7 +36,8 @@ async function sweep(
     const cases: EditCase[] = []
     for await (const c of dataset.load(undefined, { onBadRecord: 'fail', seed: 0, split: 'train', limit: count }))
       cases.push(c)
-    const base = askBase(model, cases, { localityTokens: 8 })
+    const scored = dataset.measures.map(findMeasure)
+    const base = askBase(model, cases, { localityTokens: 8, measures: scored })
     for (const variant of variants) {
       const layers =
         variant.layer === undefined ? Array.from({ length: model.config.layers }, (_, i) => i) : [variant.layer]
@@ -45,15 +47,18 @@ async function sweep(
         const h = method.hyperparameters.parse({ ...known, ...variant, ...where })
         await method.prepare?.(model, h, context, undefined)
         const start = performance.now()
-        const groups = cases.map((c) => [c.request])
+        const groups = cases.map((c) => c.requests)
         const edits = await editAll(method, model, groups, h, context)
         const ms = (performance.now() - start) / cases.length
-        const { rows } = askEdited(model, base, edits, 'sweep')
-        const { properties: p, probability } = summariseAnswers(rows, [], {
+        const { rows } = askEdited(model, base, edits, { setting: 'sweep', held: 1 })
+        const { properties: p, measures } = summariseAnswers(rows, {
           seed: 0,
           resamples: 1,
-          grading: BOOK_GRADING
+          grading: BOOK_GRADING,
+          measures: scored
         })
+        const probability = (label: string) =>
+          measures.flatMap((m) => m.values).find((v) => v.label === label)?.edited.mean
         console.log(
           [
             dataset.name.padEnd(12),
@@ -63,9 +68,9 @@ async function sweep(
             percent(p.portability?.edited.mean),
             percent(p.locality?.edited.mean),
             percent(p.generality?.base.mean).padStart(12),
-            percent(probability?.edited.ES.mean).padStart(9),
-            percent(probability?.edited.PS?.mean),
-            percent(probability?.edited.NS?.mean),
+            percent(probability('ES')).padStart(9),
+            percent(probability('PS')),
+            percent(probability('NS')),
             ms.toFixed(0).padStart(8),
             ` ${JSON.stringify(variant)}`
           ].join(' ')

@@ -46,7 +46,7 @@ const kinds = (probes: readonly Probe[]) => {
 describe('CounterFact', () => {
   it('becomes rewrite, paraphrase, alias, one-hop and neighbourhood probes from the nested layout', async () => {
     const [c] = await load('counterfact', [{ ...nested[0], portability: { 'New Question': 'Q', 'New Answer': 'A' } }])
-    expect(c!.request).toEqual({
+    expect(c!.requests[0]).toEqual({
       prompt: 'Jonas Fikrim gives speeches in',
       subject: 'Jonas Fikrim',
       subjectAt: 0,
@@ -94,7 +94,7 @@ describe('CounterFact', () => {
     const [c] = await load('counterfact', [
       { ...nested[0], requested_rewrite: rewrite, paraphrase_prompts: ['', 'He speaks '], neighborhood_prompts: [] }
     ])
-    expect(c!.request.prompt).toBe('A$AP $& Rocky gives speeches in')
+    expect(c!.requests[0].prompt).toBe('A$AP $& Rocky gives speeches in')
     expect(c!.probes.filter((p) => p.property === 'generality').map((p) => p.prompt)).toEqual(['He speaks'])
   })
 })
@@ -115,9 +115,9 @@ describe('what a record says', () => {
 
   it('places the subject by its slot, whatever other words hold its letters', async () => {
     const [c] = await load('counterfact', rewrite({ prompt: 'In Adanville {} speaks, Adan says,', subject: 'Ada' }))
-    expect(c!.request).toMatchObject({ prompt: 'In Adanville Ada speaks, Adan says,', subjectAt: 13 })
+    expect(c!.requests[0]).toMatchObject({ prompt: 'In Adanville Ada speaks, Adan says,', subjectAt: 13 })
     const [d] = await load('zsre', [{ ...zsre[0], subject: 'Ada', src: 'Does Ada live in Adanville?' }])
-    expect(d!.request.subjectAt).toBe(5)
+    expect(d!.requests[0].subjectAt).toBe(5)
   })
 
   it.each([
@@ -140,7 +140,7 @@ describe('what a record says', () => {
     const odd = { ...nested[0], case_id: '0', pararel_idx: 'x', attribute_prompts: 3, generation_prompts: null }
     expect(await load('counterfact', [odd])).toEqual(await load('counterfact', [{ ...nested[0], case_id: 0 }]))
     const [c] = await load('zsre', [{ ...zsre[0], pred: 7, cond: null, alternative_subject: 3 }])
-    expect(c!.request.target).toBe(zsre[0]!.alt)
+    expect(c!.requests[0].target).toBe(zsre[0]!.alt)
   })
 
   it.each([
@@ -169,7 +169,7 @@ describe('what a record says', () => {
 describe('zsRE', () => {
   it('becomes rewrite, paraphrase, alias, inverse, one-hop and unrelated probes', async () => {
     const [c] = await load('zsre', [{ ...zsre[0], 'inverse question': 'Who is a pilot?' }])
-    expect(c!.request).toMatchObject({ prompt: zsre[0]!.src, target: zsre[0]!.alt, previousTarget: 'soldier' })
+    expect(c!.requests[0]).toMatchObject({ prompt: zsre[0]!.src, target: zsre[0]!.alt, previousTarget: 'soldier' })
     expect(kinds(c!.probes)).toEqual({
       'accuracy/rewrite': 1,
       'generality/paraphrase': 1,
@@ -183,8 +183,8 @@ describe('zsRE', () => {
 
   it('writes the true answer instead where ROME’s protocol is wanted', async () => {
     const [c] = await load('zsre', zsre, { options: { target: 'answer' } })
-    expect(c!.request.target).toBe('soldier')
-    expect(c!.request.previousTarget).toBeUndefined()
+    expect(c!.requests[0].target).toBe('soldier')
+    expect(c!.requests[0].previousTarget).toBeUndefined()
   })
 
   it('then asks no consequences: the files have those of the alternative answer alone', async () => {
@@ -386,6 +386,6 @@ if (real.length > 0) {
     const malformed = skipped.filter((s) => s.kind === 'malformed')
     expect(malformed.length).toBeLessThan(0.06 * cases.length)
     expect(skipped.length).toBeLessThan(0.2 * cases.length)
-    for (const { request } of cases) expect(request.prompt).toContain(request.subject)
+    for (const { requests } of cases) expect(requests[0].prompt).toContain(requests[0].subject)
   })
 }

@@ -1,14 +1,18 @@
 import { existsSync, statSync } from 'node:fs'
+import { basename } from 'node:path'
 import type { z } from 'zod'
 import { UserError } from '../harness/errors'
 import { type JsonElement, jsonElements } from './json-stream'
 import type { EditCase, LayoutKeys, LoadOptions } from './types'
 
+/** A case without its place, which whoever reads the file knows. */
+export type PlacelessCase = Omit<EditCase, 'place'>
+
 /** One official layout of a dataset's records. */
 export interface Layout<Schema extends z.ZodType = z.ZodType> extends LayoutKeys {
   readonly schema: Schema
   /** @param index of the record in its file, from 0 */
-  readonly toCase: (record: z.output<Schema>, index: number) => EditCase | Unusable
+  readonly toCase: (record: z.output<Schema>, index: number) => PlacelessCase | Unusable
 }
 
 /** Keeps the schema's type between `schema` and `toCase`. */
@@ -20,6 +24,12 @@ export class Unusable {
     readonly kind: 'malformed' | 'no edit',
     readonly reason: string
   ) {}
+}
+
+/** A case of the embedded world, whose records are all usable. */
+export function inWorld(made: PlacelessCase | Unusable, index: number): EditCase {
+  if (made instanceof Unusable) throw new Error(`record ${index} of the embedded world is no case: ${made.reason}`)
+  return { ...made, place: `embedded world, record ${index + 1}` }
 }
 
 /** A file whose records are of none of a dataset's layouts. */
@@ -71,7 +81,7 @@ export function* loadRecords(file: string, layouts: readonly Layout[], options: 
     const result = parseRecord(own ?? layouts[0]!, value, record - 1)
     if (!(result instanceof Unusable)) {
       taken++
-      yield result
+      yield { ...result, place: `${basename(file)}:${line}` }
       continue
     }
     if (options.onBadRecord === 'fail' && result.kind === 'malformed') {
@@ -112,7 +122,7 @@ function parseElement(file: string, { text, line }: JsonElement, record: number)
   }
 }
 
-function parseRecord({ schema, toCase }: Layout, value: unknown, index: number): EditCase | Unusable {
+function parseRecord({ schema, toCase }: Layout, value: unknown, index: number): PlacelessCase | Unusable {
   if (value instanceof Unusable) return value
   const parsed = schema.safeParse(value)
   if (parsed.success) return toCase(parsed.data, index)

@@ -1,6 +1,8 @@
-import type { EditRequest } from '../harness/edit/types'
+import type { EditRequest } from '../harness/edit'
 
-export type Property = 'accuracy' | 'generality' | 'portability' | 'locality'
+/** The book's properties that questions measure (equations 5.1 to 5.4), in the order of its Table 5.2. */
+export const PROPERTIES = ['accuracy', 'generality', 'portability', 'locality'] as const
+export type Property = (typeof PROPERTIES)[number]
 
 /**
  * One question asked of the edited model (DESIGN.md, idea 2).
@@ -12,6 +14,8 @@ export interface Probe {
   readonly prompt: string
   /** Accepted answers (without leading space), or the base model's own greedy answer. */
   readonly expected: readonly string[] | 'same-as-before'
+  /** Probes of one case and property with the same group are ways to ask one thing: it is right when any of them is (MQuAKE). */
+  readonly anyOf?: string
   /**
    * Two continuations whose mean token negative log likelihoods are compared (CounterFact's ES/PS/NS, EM/PM/NM).
    * The probe succeeds when `better` is strictly likelier than `worse`.
@@ -23,15 +27,11 @@ export interface Probe {
 
 export interface EditCase {
   readonly id: string
-  readonly request: EditRequest
+  /** The facts that are written together; most cases have one. */
+  readonly requests: readonly [EditRequest, ...EditRequest[]]
   readonly probes: readonly Probe[]
-}
-
-/** Which numbers a dataset reports besides the five properties. */
-export interface Measure {
-  readonly name: string
-  /** CounterFact's probability comparison (ES, PS, NS, their magnitudes and S). */
-  readonly comparesProbabilities: boolean
+  /** Where it stands, for messages: `counterfact.json:12`, or the embedded world. */
+  readonly place: string
 }
 
 /** A record that became no case: malformed, or an edit that changes nothing. */
@@ -69,7 +69,8 @@ export interface Dataset {
   readonly title: string
   readonly source: string
   readonly license: string
-  readonly measure: Measure
+  /** Measures of `harness/scoring/measures` that are reported besides exact match and token match, by name. */
+  readonly measures: readonly string[]
   /** Layouts of official files that are read. */
   readonly layouts: readonly LayoutKeys[]
   /**

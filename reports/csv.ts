@@ -1,6 +1,7 @@
 import Papa from 'papaparse'
-import type { AnswerView, RunSummary } from '../harness/results/types'
-import { COLUMNS } from './leaderboard'
+import { PROPERTIES } from '../datasets/types'
+import type { AnswerRow } from '../harness/results/rows'
+import type { RunSummary } from '../harness/scoring/types'
 
 /**
  * A text that begins like a formula must not become one in a spreadsheet, on whatever lines it goes on; what the library looks for by
@@ -14,7 +15,7 @@ const unparse = (rows: readonly object[], header: boolean): string =>
 /** Every setting of every run as one line of a CSV file, shares from 0 to 1, empty where nothing was measured. */
 export function resultsCsv(runs: readonly RunSummary[]): string {
   const rows = runs.flatMap(({ id, startedAt, machine, settings }) =>
-    settings.map(({ label, method, model, dataset, protocol, cases, failed, properties, probability, efficiency }) => ({
+    settings.map(({ label, method, model, dataset, protocol, cases, failed, properties, measures, efficiency }) => ({
       run: id,
       started: startedAt,
       label,
@@ -33,7 +34,7 @@ export function resultsCsv(runs: readonly RunSummary[]): string {
       skipped_malformed: dataset.skipped.malformed,
       skipped_no_edit: dataset.skipped.noEdit,
       ...Object.fromEntries(
-        COLUMNS.flatMap((property) => {
+        PROPERTIES.flatMap((property) => {
           const p = properties[property]
           return [
             [`${property}_exact_match`, p?.edited.mean],
@@ -46,11 +47,12 @@ export function resultsCsv(runs: readonly RunSummary[]): string {
           ]
         })
       ),
-      counterfact_score: probability?.edited.S,
+      counterfact_score: measures.find((m) => m.name === 'probability')?.composite?.edited,
       edit_ms_median: efficiency.msPerEdit?.median,
       edit_ms_mean: efficiency.msPerEdit?.mean,
       edits_computed_together: efficiency.together,
       setup_ms: efficiency.setup.ms,
+      training_ms: efficiency.setup.training?.ms,
       setup_from_cache: efficiency.setup.parts.length > 0 && efficiency.setup.parts.every((p) => p.how === 'cached'),
       matrix_flops_per_edit: efficiency.flopsPerEdit,
       peak_tensor_bytes_while_editing: efficiency.peakBytes,
@@ -66,12 +68,12 @@ export function resultsCsv(runs: readonly RunSummary[]): string {
 const ANSWERS_A_PIECE = 5000
 
 /** Every answer of a run as CSV, a piece at a time. */
-export function* answersCsv(answers: Iterable<AnswerView>): Generator<string> {
+export function* answersCsv(answers: Iterable<AnswerRow>): Generator<string> {
   let piece: object[] = []
   let header = true
   for (const a of answers) {
     piece.push({
-      setting: a.settingId,
+      setting: a.setting,
       case: a.caseId,
       property: a.property,
       kind: a.kind,
@@ -79,9 +81,12 @@ export function* answersCsv(answers: Iterable<AnswerView>): Generator<string> {
       expected: a.expected,
       unedited_model_says: a.before,
       edited_model_says: a.after,
-      right_before: a.correctBefore,
-      right_after: a.correctAfter,
-      right_but_longer: a.longer
+      right_before: a.exactBefore,
+      right_after: a.exactAfter,
+      right_but_longer: a.longerAfter,
+      cases_held: a.held,
+      asked_again: a.checkpoint,
+      scores: JSON.stringify(a.scores)
     })
     if (piece.length < ANSWERS_A_PIECE) continue
     yield unparse(piece, header)

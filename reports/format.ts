@@ -1,4 +1,4 @@
-import type { Estimate } from '../harness/results/types'
+import type { Estimate } from '../harness/scoring/types'
 
 /** How numbers look on the pages. */
 

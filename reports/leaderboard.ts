@@ -1,11 +1,8 @@
-import type { Property } from '../datasets/types'
+import { PROPERTIES } from '../datasets/types'
 import { fileName } from '../harness/file-name'
-import type { PropertySummary, RunSummary, SettingSummary } from '../harness/results/types'
+import type { PropertySummary, RunSummary, SettingSummary } from '../harness/scoring/types'
 import type { MethodFamily } from '../methods/types'
 import { interval, milliseconds, percent } from './format'
-
-/** The columns of the book's Table 5.2, but for efficiency. */
-export const COLUMNS: readonly Property[] = ['accuracy', 'generality', 'portability', 'locality']
 
 /** Families in the order of the table; those that leave the model's weights alone come first. */
 const FAMILIES: readonly { readonly id: MethodFamily; readonly title: string; readonly group: string }[] = [
@@ -75,11 +72,11 @@ export function cellOf(property: PropertySummary | undefined): Cell {
   }
 }
 
-export const propertyCells = (setting: SettingSummary): Cell[] => COLUMNS.map((p) => cellOf(setting.properties[p]))
+export const propertyCells = (setting: SettingSummary): Cell[] => PROPERTIES.map((p) => cellOf(setting.properties[p]))
 
 /** `accuracy 20.5 and 75.0` ...: from where a share of matching tokens is medium and high, in percent. */
 export const cutPoints = ({ grading }: RunSummary): string =>
-  COLUMNS.map((p) => `${p} ${percent(grading[p].medium)} and ${percent(grading[p].high)}`).join(', ')
+  PROPERTIES.map((p) => `${p} ${percent(grading[p].medium)} and ${percent(grading[p].high)}`).join(', ')
 
 interface Entry {
   readonly run: RunSummary

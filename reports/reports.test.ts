@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import Papa from 'papaparse'
 import { type Browser, chromium } from 'playwright-core'
-import type { AnswerView, Estimate, PropertySummary, RunSummary, SettingSummary } from '../harness/results/types'
+import type { AnswerRow } from '../harness/results/rows'
 import { BOOK_GRADING } from '../harness/scoring/grade'
+import type { Estimate, PropertySummary, RunSummary, SettingSummary } from '../harness/scoring/types'
 import { answersCsv, resultsCsv } from './csv'
 import { percent } from './format'
 import { leaderboard } from './leaderboard'
@@ -32,6 +33,7 @@ function setting(method: string, change: Partial<SettingSummary> = {}): SettingS
       title: method.toUpperCase(),
       family: method === 'ft-l' ? 'fine-tuning' : 'locate-then-edit',
       source: 'Somebody 2022',
+      holdsMany: method === 'ft-l',
       hyperparameters: { layer: 0 }
     },
     model: { name: 'gptj-mini', hash: 'm'.repeat(64), architecture: 'gptj' },
@@ -63,6 +65,8 @@ function setting(method: string, change: Partial<SettingSummary> = {}): SettingS
         baseTokenShare: estimate(0)
       }
     ],
+    measures: [],
+    retention: [],
     efficiency: {
       msPerEdit: { mean: 120, median: 100 },
       together: 10,
@@ -97,8 +101,8 @@ const run = (id: string, startedAt: string, settings: readonly SettingSummary[])
   settings
 })
 
-const answer: AnswerView = {
-  settingId: 'rome--gptj-mini--zsre',
+const answer: AnswerRow = {
+  setting: 'rome--gptj-mini--zsre',
   caseId: 'zsre-1',
   property: 'accuracy',
   kind: 'rewrite',
@@ -106,9 +110,16 @@ const answer: AnswerView = {
   expected: EVIL,
   before: '草',
   after: EVIL,
-  correctBefore: false,
-  correctAfter: true,
-  longer: false
+  probe: 0,
+  exactBefore: false,
+  exactAfter: true,
+  longerAfter: false,
+  shareBefore: 0,
+  shareAfter: 1,
+  scores: {},
+  anyOf: null,
+  held: 1,
+  checkpoint: false
 }
 
 let dir: string

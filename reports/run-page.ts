@@ -1,13 +1,15 @@
 import { fileName } from '../harness/file-name'
-import type { AnswerView, Estimate, ProbabilitySummary, RunSummary, SettingSummary } from '../harness/results/types'
+import type { AnswerRow } from '../harness/results/rows'
+import type { Estimate, MeasureSummary, RunSummary, SettingSummary } from '../harness/scoring/types'
 import { bytes, flops, interval, milliseconds, moment, NOT_MEASURED, percent, seconds } from './format'
 import { cutPoints, propertyCells } from './leaderboard'
+import { retentionView } from './retention'
 
 /** Cases of a setting whose answers the page shows; all of them are in answers.arrow. */
 const SHOWN_CASES = 20
 
 /** What the template of a run's page gets. */
-export function runPage(run: RunSummary, answers: Iterable<AnswerView>) {
+export function runPage(run: RunSummary, answers: Iterable<AnswerRow>) {
   const samples = sampleAnswers(answers)
   const { machine } = run
   return {
@@ -21,11 +23,13 @@ export function runPage(run: RunSummary, answers: Iterable<AnswerView>) {
       ['Machine', `${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.platform}`],
       ['Runtime', `Node.js ${machine.node}, backend ${machine.backend}, ${machine.workers} workers`]
     ].map(([term, text]) => ({ term, text })),
-    settings: run.settings.map((setting) => settingView(run, setting, samples.get(setting.id) ?? []))
+    settings: run.settings.map((setting) =>
+      settingView(run, setting, samples.get(setting.id.replace(/--at-once$/, '')) ?? [])
+    )
   }
 }
 
-function settingView(run: RunSummary, setting: SettingSummary, answers: readonly AnswerView[]) {
+function settingView(run: RunSummary, setting: SettingSummary, answers: readonly AnswerRow[]) {
   const { label, method, model, dataset, efficiency } = setting
   const { malformed, noEdit } = dataset.skipped
   return {
@@ -60,13 +64,15 @@ function settingView(run: RunSummary, setting: SettingSummary, answers: readonly
       share: percent(k.tokenShare.mean),
       baseShare: percent(k.baseTokenShare.mean)
     })),
-    probability: setting.probability && probabilityRows(setting.probability),
+    measures: setting.measures.map(measureTable),
+    retention: retentionView(setting),
     efficiency: [
-      ['Time per edit, median', milliseconds(efficiency.msPerEdit?.median)],
-      ['Time per edit, mean', milliseconds(efficiency.msPerEdit?.mean)],
+      ['Time per fact, median', milliseconds(efficiency.msPerEdit?.median)],
+      ['Time per fact, mean', milliseconds(efficiency.msPerEdit?.mean)],
       ['Computed together', together(efficiency.together)],
       ['Setup, once', setupText(efficiency.setup)],
-      ['Matrix FLOPs per edit', flops(efficiency.flopsPerEdit)],
+      ...(efficiency.setup.training === undefined ? [] : [['Training, once', trainingText(efficiency.setup.training)]]),
+      ['Matrix FLOPs per fact', flops(efficiency.flopsPerEdit)],
       ['Peak tensor memory while editing', bytes(efficiency.peakBytes)],
       ['Stored per edit', bytes(efficiency.bytesPerEdit)],
       ['Many facts in one edit', efficiency.holdsMany ? '✓ yes' : '✗ no']
@@ -79,7 +85,14 @@ function settingView(run: RunSummary, setting: SettingSummary, answers: readonly
 
 /** Time and memory of edits that are computed together are shared. */
 const together = (edits: number | undefined): string =>
-  edits === undefined ? NOT_MEASURED : edits === 1 ? 'one by one' : `${edits} at a time; time and memory are shared`
+  edits === undefined
+    ? NOT_MEASURED
+    : edits === 1
+      ? 'one by one'
+      : `${edits} facts at a time; time and memory are shared`
+
+const trainingText = ({ ms, how }: NonNullable<SettingSummary['efficiency']['setup']['training']>): string =>
+  `${milliseconds(ms)}${how === 'cached' ? ', from the cache' : ''}`
 
 function setupText({ ms, parts }: SettingSummary['efficiency']['setup']): string {
   const what = parts.map((p) => `${p.what} ${p.how === 'cached' ? 'from the cache' : 'computed'}`)
@@ -88,27 +101,24 @@ function setupText({ ms, parts }: SettingSummary['efficiency']['setup']): string
 
 const number = (e: Estimate) => ({ value: percent(e.mean), interval: interval(e) })
 
-function probabilityRows({ edited, base }: { edited: ProbabilitySummary; base: ProbabilitySummary }) {
-  const rows = (['ES', 'EM', 'PS', 'PM', 'NS', 'NM'] as const).flatMap((name) => {
-    const after = edited[name]
-    const before = base[name]
-    return after === undefined || before === undefined
-      ? []
-      : [{ name, edited: percent(after.mean), interval: interval(after), base: percent(before.mean) }]
-  })
-  const score =
-    edited.S === undefined || base.S === undefined
-      ? []
-      : [{ name: 'S', edited: percent(edited.S), interval: '', base: percent(base.S) }]
-  return [...rows, ...score]
+function measureTable({ title, values, composite }: MeasureSummary) {
+  const rows = values.map(({ label, edited, base }) => ({
+    name: label,
+    edited: percent(edited.mean),
+    interval: interval(edited),
+    base: percent(base.mean)
+  }))
+  if (composite === undefined) return { title, rows }
+  const { label, edited, base } = composite
+  return { title, rows: [...rows, { name: label, edited: percent(edited), interval: '', base: percent(base) }] }
 }
 
 /** The answers of each setting's first cases. */
-function sampleAnswers(answers: Iterable<AnswerView>): Map<string, AnswerView[]> {
-  const shown = new Map<string, { cases: Set<string>; answers: AnswerView[] }>()
+function sampleAnswers(answers: Iterable<AnswerRow>): Map<string, AnswerRow[]> {
+  const shown = new Map<string, { cases: Set<string>; answers: AnswerRow[] }>()
   for (const answer of answers) {
-    const setting = shown.get(answer.settingId) ?? { cases: new Set(), answers: [] }
-    shown.set(answer.settingId, setting)
+    const setting = shown.get(answer.setting) ?? { cases: new Set(), answers: [] }
+    shown.set(answer.setting, setting)
     if (!setting.cases.has(answer.caseId) && setting.cases.size >= SHOWN_CASES) continue
     setting.cases.add(answer.caseId)
     setting.answers.push(answer)

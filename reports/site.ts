@@ -5,7 +5,8 @@ import Handlebars from 'handlebars'
 import { fileName } from '../harness/file-name'
 import { packageRoot } from '../harness/model/registry'
 import { replaceWhole } from '../harness/replace'
-import type { AnswerView, RunSummary } from '../harness/results/types'
+import type { AnswerRow } from '../harness/results/rows'
+import type { RunSummary } from '../harness/scoring/types'
 import { answersCsv, resultsCsv } from './csv'
 import { moment } from './format'
 import { leaderboard } from './leaderboard'
@@ -18,7 +19,7 @@ import { runPage } from './run-page'
 export async function writeSite(
   outDir: string,
   runs: readonly RunSummary[],
-  answersOf: (runId: string) => Iterable<AnswerView>
+  answersOf: (runId: string) => Iterable<AnswerRow>
 ): Promise<{ index: string; pages: string[] }> {
   const render = loadTemplates()
   const newestFirst = [...runs].sort((a, b) => b.startedAt.localeCompare(a.startedAt))

@@ -9,9 +9,10 @@ import { openModel, packageRoot } from '../harness/model'
 import { padBatch } from '../harness/model/batching'
 import { readCheckpointIndex, readTensor, writeSafetensors } from '../harness/model/checkpoint'
 import { encodePrompt, loadTokenizer } from '../harness/model/tokenizer'
-import { writeReport } from '../harness/results/report'
-import { listRuns, readRun } from '../harness/results/runs'
+import { listRuns } from '../harness/results/runs'
+import { readRun } from '../harness/scoring/run-summary'
 import { useBackend } from '../harness/tensor/backend'
+import { writeReport } from '../reports/write'
 
 /** A kind of file people hand to the program. */
 export interface Target {
@@ -155,7 +156,7 @@ export const TARGETS: readonly Target[] = [
     async open(dir) {
       for (const dataset of DATASETS) {
         const options = { onBadRecord: 'skip', seed: 0 } as const
-        for await (const { request } of loadCases(dataset, join(dir, 'records.json'), options)) void request
+        for await (const { requests } of loadCases(dataset, join(dir, 'records.json'), options)) void requests
       }
     }
   },

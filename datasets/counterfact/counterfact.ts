@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { findSubject } from '../../harness/edit/subject'
+import { findSubject } from '../../harness/edit'
 import { changesNothing, oneHopProbe, present } from '../probes'
-import { type Layout, layout, loadRecords, parseOptions, Unusable } from '../records'
+import { inWorld, type Layout, layout, loadRecords, type PlacelessCase, parseOptions, Unusable } from '../records'
 import type { Dataset, EditCase, LoadOptions, Probe } from '../types'
 import { generateWorld, worldCounterfact } from '../world'
 
@@ -67,7 +67,7 @@ export const counterfact: Dataset = {
   title: 'CounterFact',
   source: 'Meng et al. 2022, arXiv 2202.05262; additions of Yao et al. 2023, arXiv 2305.13172',
   license: 'MIT',
-  measure: { name: 'exact match, and probability comparison', comparesProbabilities: true },
+  measures: ['probability', 'probability-magnitude'],
   layouts: [NESTED, FLAT],
 
   async *load(source, options) {
@@ -79,12 +79,12 @@ export const counterfact: Dataset = {
 
 function* fromWorld({ split = 'test', limit }: LoadOptions, own: Switches): Generator<EditCase> {
   const records = worldCounterfact(generateWorld({ seed: 0 }), split).slice(0, limit)
-  for (const [i, r] of records.entries()) yield nestedCase(nestedRecord.parse(r), i, own) as EditCase
+  for (const [i, r] of records.entries()) yield inWorld(nestedCase(nestedRecord.parse(r), i, own), i)
 }
 
 const NO_EDIT = (answer: string) => new Unusable('no edit', `the new answer '${answer}' is the old one`)
 
-function nestedCase(r: z.output<typeof nestedRecord>, index: number, own: Switches): EditCase | Unusable {
+function nestedCase(r: z.output<typeof nestedRecord>, index: number, own: Switches): PlacelessCase | Unusable {
   const { prompt: template, subject, target_new, target_true } = r.requested_rewrite
   const fill = (name: string) => template.replace('{}', () => name)
   const fact = { next: target_new.str, before: target_true.str }
@@ -93,7 +93,7 @@ function nestedCase(r: z.output<typeof nestedRecord>, index: number, own: Switch
   const subjectAt = template.indexOf('{}')
   return {
     id: `counterfact-${r.case_id ?? index}`,
-    request: { prompt: fill(subject), subject, subjectAt, target: fact.next, previousTarget: fact.before },
+    requests: [{ prompt: fill(subject), subject, subjectAt, target: fact.next, previousTarget: fact.before }],
     probes: [
       rewriteProbe(fill(subject), fact),
       ...present(r.paraphrase_prompts ?? []).map((prompt) => paraphraseProbe(prompt, fact)),
@@ -110,7 +110,7 @@ function nestedCase(r: z.output<typeof nestedRecord>, index: number, own: Switch
   }
 }
 
-function flatCase(r: z.output<typeof flatRecord>, index: number, own: Switches): EditCase | Unusable {
+function flatCase(r: z.output<typeof flatRecord>, index: number, own: Switches): PlacelessCase | Unusable {
   const subjectAt = findSubject(r.prompt, r.subject)
   if (subjectAt === undefined)
     return new Unusable('malformed', `the subject '${r.subject}' is not in the prompt '${r.prompt}'`)
@@ -119,7 +119,7 @@ function flatCase(r: z.output<typeof flatRecord>, index: number, own: Switches):
   const gold = r.locality_ground_truth ?? fact.before
   return {
     id: `counterfact-${r.case_id ?? index}`,
-    request: { prompt: r.prompt, subject: r.subject, subjectAt, target: fact.next, previousTarget: fact.before },
+    requests: [{ prompt: r.prompt, subject: r.subject, subjectAt, target: fact.next, previousTarget: fact.before }],
     probes: [
       rewriteProbe(r.prompt, fact),
       ...present([r.rephrase_prompt]).map((prompt) => paraphraseProbe(prompt, fact)),

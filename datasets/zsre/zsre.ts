@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { findSubject } from '../../harness/edit/subject'
+import { findSubject } from '../../harness/edit'
 import { changesNothing, oneHopProbe, present, sameText } from '../probes'
-import { layout, loadRecords, parseOptions, Unusable } from '../records'
+import { inWorld, layout, loadRecords, type PlacelessCase, parseOptions, Unusable } from '../records'
 import type { Dataset, EditCase, LoadOptions, Probe } from '../types'
 import { generateWorld, worldZsre } from '../world'
 
@@ -43,7 +43,7 @@ export const zsre: Dataset = {
   source:
     'Levy et al. 2017, arXiv 1706.04115; as flattened by MEND (Mitchell et al. 2022), additions of Yao et al. 2023',
   license: 'no explicit licence; repositories MIT',
-  measure: { name: 'exact match', comparesProbabilities: false },
+  measures: [],
 
   layouts: [LAYOUT],
 
@@ -59,10 +59,10 @@ export const zsre: Dataset = {
 
 function* fromWorld({ split = 'test', limit }: LoadOptions, own: Switches): Generator<EditCase> {
   const records = worldZsre(generateWorld({ seed: 0 }), split).slice(0, limit)
-  for (const [i, r] of records.entries()) yield toCase(record.parse(r), i, own) as EditCase
+  for (const [i, r] of records.entries()) yield inWorld(toCase(record.parse(r), i, own), i)
 }
 
-function toCase(r: z.output<typeof record>, index: number, own: Switches): EditCase | Unusable {
+function toCase(r: z.output<typeof record>, index: number, own: Switches): PlacelessCase | Unusable {
   const bad = (reason: string) => new Unusable('malformed', reason)
   const truth = r.answers[0]!.trim()
   const alternative = own.target === 'alt'
@@ -86,14 +86,16 @@ function toCase(r: z.output<typeof record>, index: number, own: Switches): EditC
   const gold = present([r.loc_ans])[0]?.trim()
   return {
     id: `zsre-${index}`,
-    request: {
-      prompt: r.src,
-      subject: r.subject,
-      subjectAt,
-      target,
-      // What the model says before is not the true answer, where that is what it is taught.
-      ...(alternative ? { previousTarget: truth } : {})
-    },
+    requests: [
+      {
+        prompt: r.src,
+        subject: r.subject,
+        subjectAt,
+        target,
+        // What the model says before is not the true answer, where that is what it is taught.
+        ...(alternative ? { previousTarget: truth } : {})
+      }
+    ],
     probes: [
       { property: 'accuracy', kind: 'rewrite', prompt: r.src, expected: [target] },
       ...present([r.rephrase]).map(

@@ -1,6 +1,7 @@
-import type { Argv, CommandModule } from 'yargs'
+import type { Argv } from 'yargs'
 import type { LanguageModel } from '../model'
-import { print, printJson } from './format'
+import { print, printJson } from '../terminal'
+import { command } from './command'
 
 const builder = (yargs: Argv) =>
   yargs
@@ -14,12 +15,10 @@ const builder = (yargs: Argv) =>
     .option('tokens', { type: 'number', default: 16, requiresArg: true, describe: 'Longest answer in tokens' })
     .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
 
-type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
-
-export const askCommand: CommandModule<object, Arguments> = {
+export const askCommand = command({
   command: 'ask <model> <prompt>',
   describe: "Show a model's greedy answer, before and after a stored edit",
-  builder: builder as CommandModule<object, Arguments>['builder'],
+  builder,
   async handler({ model: name, prompt, edit: dir, tokens, json }) {
     const { UserError } = await import('../errors')
     const { edited, loadEdit } = await import('../edit')
@@ -54,4 +53,4 @@ export const askCommand: CommandModule<object, Arguments> = {
     print(`before: ${prompt}${before}`)
     print(`after:  ${prompt}${after}`)
   }
-}
+})

@@ -1,5 +1,6 @@
-import type { Argv, CommandModule } from 'yargs'
-import { duration, print, printJson, table } from './format'
+import type { Argv } from 'yargs'
+import { duration, print, printJson, table } from '../terminal'
+import { command } from './command'
 import { withOverrides } from './overrides'
 
 const builder = (yargs: Argv) =>
@@ -11,30 +12,30 @@ const builder = (yargs: Argv) =>
     })
   ).option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
 
-type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
-
-export const checkCommand: CommandModule<object, Arguments> = {
+export const checkCommand = command({
   command: 'check <config>',
   describe: 'Show what a config would do, how much it is, and about how long it takes',
-  builder: builder as CommandModule<object, Arguments>['builder'],
+  builder,
   async handler(argv) {
     const { loadConfig } = await import('../config/load')
     const { applyOverrides } = await import('./overrides')
     const { placeOfSkipped, planRun } = await import('../runner/plan')
-    const { readingNotes } = await import('./progress')
-    const { skippedLines } = await import('./summary')
+    const { readingNotes } = await import('../reporters/progress')
+    const { skippedLines } = await import('../reporters/summary')
+    const { protocolName } = await import('../results/protocol')
     const { estimateRun } = await import('../runner/estimate')
     const plan = await planRun(applyOverrides(loadConfig(argv.config), argv), { onReading: readingNotes() })
     const estimate = await estimateRun(plan)
-    const settings = plan.settings.map(({ id, label, modelName, dataset, method }) => ({
+    const settings = plan.settings.map(({ id, label, modelName, dataset, method, protocol, cases }) => ({
       id,
       method: label,
       model: modelName,
       dataset: dataset.label,
       source: dataset.source,
       skipped: dataset.skipped.length,
-      cases: dataset.cases.length,
-      probes: dataset.cases.reduce((sum, c) => sum + c.probes.length, 0),
+      protocol: protocolName(protocol),
+      cases: cases.length,
+      probes: cases.reduce((sum, c) => sum + c.probes.length, 0),
       hyperparameters: method.hyperparameters
     }))
     const { workers, threads, shards } = plan
@@ -56,10 +57,18 @@ export const checkCommand: CommandModule<object, Arguments> = {
     print(
       table(
         [
-          ['method', 'model', 'dataset', 'cases', 'probes', 'source'],
-          ...settings.map((s) => [s.method, s.model, s.dataset, String(s.cases), String(s.probes), s.source])
+          ['method', 'model', 'dataset', 'protocol', 'cases', 'probes', 'source'],
+          ...settings.map((s) => [
+            s.method,
+            s.model,
+            s.dataset,
+            s.protocol,
+            String(s.cases),
+            String(s.probes),
+            s.source
+          ])
         ],
-        { right: [3, 4] }
+        { right: [4, 5] }
       )
     )
     for (const s of settings.filter(
@@ -74,4 +83,4 @@ export const checkCommand: CommandModule<object, Arguments> = {
       `\nabout ${(estimate.flops / 1e12).toFixed(2)} TFLOP; at this machine's ${estimate.gflopsPerSecond.toFixed(0)} GFLOP/s about ${duration(estimate.seconds)}`
     )
   }
-}
+})

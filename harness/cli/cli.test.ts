@@ -146,11 +146,11 @@ describe('bench run', () => {
     const answers = (out: string) => readFileSync(join(runFolder(join(dir, out)), 'answers.arrow'))
     expect(answers('parts').equals(answers('whole'))).toBe(true)
     const log = readFileSync(join(runFolder(join(dir, 'parts')), 'log.jsonl'), 'utf8')
-    expect(log).toContain('"resumed"')
+    expect(log).toContain('"resumed":true')
     // What was stored is not computed again.
-    const after = log.slice(log.indexOf('"resumed"')).trim().split('\n').slice(1)
-    const entries = after.map((line) => JSON.parse(line) as { message: string; index?: number })
-    const computed = entries.flatMap((l) => (l.message === 'shard' ? [l.index!] : []))
+    const after = log.slice(log.indexOf('"resumed":true')).trim().split('\n').slice(1)
+    const entries = after.map((line) => JSON.parse(line) as { type: string; index?: number })
+    const computed = entries.flatMap((l) => (l.type === 'shard' ? [l.index!] : []))
     expect(computed.length).toBeGreaterThan(0)
     expect(computed.filter((i) => stored.map(Number).includes(i))).toEqual([])
 
@@ -158,6 +158,50 @@ describe('bench run', () => {
     const again = await bench('run', file, '--out', 'parts', '--resume', '--json')
     expect(JSON.parse(again.stdout).dir).toBe(join('parts', runFolder(join(dir, 'parts')).split('/').at(-1)!))
     expect(readFileSync(join(runFolder(join(dir, 'parts')), 'log.jsonl'), 'utf8')).toBe(log)
+  })
+
+  it('runs batches and sequences, and a sequence that was killed ends with the same answers', async () => {
+    const text = SMALL.replace('datasets:', '  - name: ft-l\n    hyperparameters: { num_steps: 5 }\ndatasets:').replace(
+      'limit: 8',
+      'limit: 6\nprotocols:\n  - { batch: 3, one_by_one: true }\n  - { sequential: 6, ask_after: [2] }'
+    )
+    const file = config(text)
+    const { code, stdout, stderr } = await bench('run', file, '--out', 'whole', '--json')
+    expect({ code, stderr }).toMatchObject({ code: 0 })
+    const results = JSON.parse(stdout).results as {
+      setting: string
+      protocol: string
+      retention: { after: number }[]
+    }[]
+    const methods = ['rome', 'ft-l'].map((method) => `${method}--gptj-mini--zsre`)
+    const inSequence = methods.map((m) => `${m}--sequential-6`)
+    expect(results.map((r) => [r.setting, r.protocol, r.retention.map((c) => c.after).join()])).toEqual([
+      ...methods.map((m) => [`${m}--batch-3-one-by-one`, 'batch-3-one-by-one', '']),
+      ...inSequence.flatMap((id) => [
+        [id, 'sequential-6, asked at the end', '2,6'],
+        [`${id}--at-once`, 'sequential-6, asked at once', '']
+      ])
+    ])
+    const rows = answersTable.read(join(runFolder(join(dir, 'whole')), 'answers.arrow'))
+    const chain = rows.filter((r) => r.setting === 'ft-l--gptj-mini--zsre--sequential-6' && r.property === 'accuracy')
+    expect(chain.map((r) => [r.held, r.checkpoint])).toEqual([
+      ...[1, 2].map((held) => [held, false]),
+      ...[2, 2].map((held) => [held, true]),
+      ...[3, 4, 5, 6].map((held) => [held, false]),
+      ...[6, 6, 6, 6, 6, 6].map((held) => [held, true])
+    ])
+    const page = readFileSync(join(dir, 'whole', 'report', 'runs', `${JSON.parse(stdout).run}.html`), 'utf8')
+    expect(page).toContain('How much of the sequence is kept')
+    expect(page.match(/<svg class="retention"/g)).toHaveLength(2)
+
+    // Killed when a link of a chain is stored, and gone on with.
+    const killed = spawn(process.execPath, [PROGRAM, 'run', file, '--out', 'parts'], { cwd: dir, stdio: 'ignore' })
+    await shards(killed, join(dir, 'parts'), 4)
+    killed.kill('SIGKILL')
+    await ended(killed)
+    expect((await bench('run', file, '--out', 'parts', '--resume')).code).toBe(0)
+    const answers = (out: string) => readFileSync(join(runFolder(join(dir, out)), 'answers.arrow'))
+    expect(answers('parts').equals(answers('whole'))).toBe(true)
   })
 
   it('interrupted, says so with exit code 130 and keeps what is stored', async () => {
@@ -203,7 +247,7 @@ describe('bench run', () => {
     await bench('run', file, '--limit', '4', '--workers', '1', '--out', 'runs')
     const log = () => {
       const run = readdirSync(join(dir, 'runs')).find((f) => existsSync(join(dir, 'runs', f, 'answers.arrow')))!
-      return readFileSync(join(dir, 'runs', run, 'log.jsonl'), 'utf8').match(/"message":"shard"/g)!.length
+      return readFileSync(join(dir, 'runs', run, 'log.jsonl'), 'utf8').match(/"type":"shard"/g)!.length
     }
     expect(log()).toBe(2)
     await bench('run', file, '--limit', '4', '--workers', '1', '--out', 'runs', '--resume')

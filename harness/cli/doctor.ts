@@ -1,15 +1,14 @@
-import type { Argv, CommandModule } from 'yargs'
-import { bytes, print, printJson } from './format'
+import type { Argv } from 'yargs'
+import { bytes, print, printJson } from '../terminal'
+import { command } from './command'
 
 const builder = (yargs: Argv) =>
   yargs.option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
 
-type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
-
-export const doctorCommand: CommandModule<object, Arguments> = {
+export const doctorCommand = command({
   command: 'doctor',
   describe: 'Say what this machine runs with, how fast it is, and what is missing',
-  builder: builder as CommandModule<object, Arguments>['builder'],
+  builder,
   async handler({ json }) {
     const { freemem } = await import('node:os')
     const { BACKENDS, useBackend } = await import('../tensor')
@@ -57,4 +56,4 @@ export const doctorCommand: CommandModule<object, Arguments> = {
     print(`models    ${report.embeddedModels.join(', ') || 'none embedded'}`)
     print(`caches    ${report.cacheDir} (statistics), ${report.hubCache} (Hugging Face models)`)
   }
-}
+})

@@ -1,6 +1,7 @@
 import { Presets, SingleBar } from 'cli-progress'
-import type { Argv, CommandModule } from 'yargs'
-import { bytes, harmless, print, printJson, printNote } from './format'
+import type { Argv } from 'yargs'
+import { bytes, harmless, print, printJson, printNote } from '../terminal'
+import { command } from './command'
 
 const builder = (yargs: Argv) =>
   yargs
@@ -13,12 +14,10 @@ const builder = (yargs: Argv) =>
     .option('offline', { type: 'boolean', default: false, describe: 'Use only what is in the cache' })
     .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
 
-type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
-
-export const fetchCommand: CommandModule<object, Arguments> = {
+export const fetchCommand = command({
   command: 'fetch <what>',
   describe: 'Download a model or dataset into the Hugging Face cache (HF_HOME, HF_ENDPOINT, HF_TOKEN)',
-  builder: builder as CommandModule<object, Arguments>['builder'],
+  builder,
   async handler({ what, revision, offline, json }) {
     const { UserError } = await import('../errors')
     const { fetchRepository, parseRepository } = await import('../hub')
@@ -44,7 +43,7 @@ export const fetchCommand: CommandModule<object, Arguments> = {
       throw error
     }
   }
-}
+})
 
 interface View {
   update(path: string, done: number, total: number): void

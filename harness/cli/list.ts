@@ -1,5 +1,6 @@
-import type { Argv, CommandModule } from 'yargs'
-import { duration, print, printJson, printNote, table } from './format'
+import type { Argv } from 'yargs'
+import { duration, print, printJson, printNote, table } from '../terminal'
+import { command } from './command'
 
 const WHAT = ['methods', 'datasets', 'models', 'runs'] as const
 
@@ -9,22 +10,20 @@ const builder = (yargs: Argv) =>
     .option('out', { type: 'string', default: 'runs', requiresArg: true, describe: 'Folder of all runs' })
     .option('json', { type: 'boolean', default: false, describe: 'Print JSON instead of text' })
 
-type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
-
 /** Rows by heading; the first row of text output. */
 type Listing = readonly Readonly<Record<string, string | number | boolean>>[]
 
-export const listCommand: CommandModule<object, Arguments> = {
+export const listCommand = command({
   command: 'list <what>',
   describe: 'List methods, datasets, models or runs',
-  builder: builder as CommandModule<object, Arguments>['builder'],
+  builder,
   async handler({ what, out, json }) {
     const rows = await listings[what](out)
     if (json) printJson(rows)
     else if (rows.length === 0) print(`no ${what}`)
     else print(table([Object.keys(rows[0]!), ...rows.map((row) => Object.values(row).map(String))]))
   }
-}
+})
 
 const listings: Record<(typeof WHAT)[number], (out: string) => Promise<Listing>> = {
   async methods() {

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Argv, CommandModule } from 'yargs'
-import { duration, percent, print } from './format'
+import type { Argv } from 'yargs'
+import { duration, percent, print } from '../terminal'
+import { command } from './command'
 
 const builder = (yargs: Argv) =>
   yargs
@@ -11,12 +12,10 @@ const builder = (yargs: Argv) =>
     .option('seed', { type: 'number', requiresArg: true, describe: 'Seed of everything random' })
     .option('resume', { type: 'boolean', default: false, describe: 'Go on from the last checkpoint in the folder' })
 
-type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
-
-export const pretrainCommand: CommandModule<object, Arguments> = {
+export const pretrainCommand = command({
   command: 'pretrain <recipe>',
   describe: 'Train an embedded model on the made-up world',
-  builder: builder as CommandModule<object, Arguments>['builder'],
+  builder,
   async handler({ recipe: name, out, tokens, seed, resume }) {
     const { UserError } = await import('../errors')
     const { closestTo } = await import('../closest')
@@ -54,4 +53,4 @@ export const pretrainCommand: CommandModule<object, Arguments> = {
       `${out}: knows ${percent(trained.exact)} % in trained phrasings, ${percent(heldOut.exact)} % in held-out ones`
     )
   }
-}
+})

@@ -1,17 +1,16 @@
-import type { Argv, CommandModule } from 'yargs'
-import { percent, print, printJson, table } from './format'
+import type { Argv } from 'yargs'
+import { percent, print, printJson, table } from '../terminal'
+import { command } from './command'
 
 const builder = (yargs: Argv) =>
   yargs
     .positional('model', { type: 'string', demandOption: true, describe: 'An embedded model or a folder' })
     .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
 
-type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
-
-export const probeCommand: CommandModule<object, Arguments> = {
+export const probeCommand = command({
   command: 'probe <model>',
   describe: 'Measure how much of the made-up world a model knows',
-  builder: builder as CommandModule<object, Arguments>['builder'],
+  builder,
   async handler({ model: name, json }) {
     const { openModel } = await import('../model')
     const { useBackend } = await import('../tensor')
@@ -38,4 +37,4 @@ export const probeCommand: CommandModule<object, Arguments> = {
     ])
     print(`\n${table([['relation', 'asked', 'exact %'], ...relations], { right: [1, 2] })}`)
   }
-}
+})

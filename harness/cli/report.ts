@@ -1,6 +1,7 @@
 import { join, relative } from 'node:path'
-import type { Argv, CommandModule } from 'yargs'
-import { print, printJson, printNote } from './format'
+import type { Argv } from 'yargs'
+import { print, printJson, printNote } from '../terminal'
+import { command } from './command'
 
 const builder = (yargs: Argv) =>
   yargs
@@ -8,14 +9,12 @@ const builder = (yargs: Argv) =>
     .option('site', { type: 'string', requiresArg: true, describe: 'Where the pages go; OUT/report when missing' })
     .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
 
-type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
-
-export const reportCommand: CommandModule<object, Arguments> = {
+export const reportCommand = command({
   command: 'report',
   describe: 'Write the leaderboard of all runs as a static page',
-  builder: builder as CommandModule<object, Arguments>['builder'],
+  builder,
   async handler({ out, site, json }) {
-    const { writeReport } = await import('../results/report')
+    const { writeReport } = await import('../../reports/write')
     const { index, pages } = await writeReport(out, site ?? join(out, 'report'), (problem) =>
       printNote(`left out: ${problem.format()}`)
     )
@@ -23,4 +22,4 @@ export const reportCommand: CommandModule<object, Arguments> = {
     else
       print(`report: ${relative(process.cwd(), index)} (${pages.length} run ${pages.length === 1 ? 'page' : 'pages'})`)
   }
-}
+})

@@ -1,8 +1,8 @@
-import { join, relative } from 'node:path'
-import type { Argv, CommandModule } from 'yargs'
-import type { UserError } from '../errors'
+import type { Argv } from 'yargs'
+import { REPORTERS, type ReporterName } from '../reporters'
+import { printNote } from '../terminal'
+import { command } from './command'
 import { RunInterruptedExit } from './exit'
-import { print, printJson, printNote } from './format'
 import { withOverrides } from './overrides'
 
 const builder = (yargs: Argv) =>
@@ -24,31 +24,34 @@ const builder = (yargs: Argv) =>
       default: false,
       describe: 'Go on, and compute again what holds failed cases, of a complete run too'
     })
+    .option('reporter', {
+      choices: REPORTERS,
+      array: true,
+      default: ['terminal', 'html'] as readonly ReporterName[],
+      requiresArg: true,
+      describe: 'Who is told: terminal, html (the leaderboard of the folder), csv (RUN/results.csv), json (stdout)'
+    })
     .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
-
-type Arguments = ReturnType<typeof builder> extends Argv<infer T> ? T : never
 
 /** Exit code 1: the run is complete, but some cases failed. */
 const SOME_FAILED = 1
 
-export const runCommand: CommandModule<object, Arguments> = {
+export const runCommand = command({
   command: 'run <config>',
   describe: 'Edit, score and store; then write the report',
-  builder: builder as CommandModule<object, Arguments>['builder'],
+  builder,
   async handler(argv) {
     const { loadConfig } = await import('../config/load')
     const { applyOverrides } = await import('./overrides')
     const { planRun } = await import('../runner/plan')
     const { executeRun, RunInterrupted } = await import('../runner/run')
     const { checkResultsDir } = await import('../runner/folder')
-    const { progressView, readingNotes } = await import('./progress')
-    const { readRun } = await import('../results/runs')
-    const { writeReport } = await import('../results/report')
-    const { runJson } = await import('../results/json')
-    const { skippedLines, summaryTable } = await import('./summary')
+    const { reporters } = await import('../reporters')
+    const { readingNotes } = await import('../reporters/progress')
+    const { readRun } = await import('../scoring/run-summary')
     const plan = await planRun(applyOverrides(loadConfig(argv.config), argv), { onReading: readingNotes() })
     checkResultsDir(argv.out)
-    const view = progressView(process.stderr.isTTY === true)
+    const told = await reporters(argv.json ? [...argv.reporter, 'json'] : argv.reporter)
     const stop = new AbortController()
     const interrupt = () => stop.abort()
     process.on('SIGINT', interrupt)
@@ -58,24 +61,16 @@ export const runCommand: CommandModule<object, Arguments> = {
         resultsDir: argv.out,
         resume: argv.resume || argv.retryFailed,
         retryFailed: argv.retryFailed,
-        onProgress: view.update,
-        onLog: view.note,
+        onEvent: (event) => {
+          for (const reporter of told) reporter.onEvent?.(event)
+        },
         signal: stop.signal
       })
-      view.stop()
       const { summary } = readRun(finished.dir)
-      const unreadable = (problem: Error) => printNote(`left out of the report: ${(problem as UserError).format()}`)
-      const site = await writeReport(argv.out, join(argv.out, 'report'), unreadable)
-      // With --json stdout is for the program that reads it, and people read stderr.
-      const say = argv.json ? printNote : print
-      say(summaryTable(summary))
-      for (const line of skippedLines(finished.manifest.skipped)) say(line)
-      if (finished.failed > 0) say(`${finished.failed} of ${finished.edits} edits failed; the run page names them`)
-      say(`\nanswers: ${relative(process.cwd(), finished.dir)}\nreport:  ${relative(process.cwd(), site.index)}`)
-      if (argv.json) printJson(runJson(finished.dir, site.index, summary))
+      for (const reporter of told) await reporter.onComplete?.({ ...finished, resultsDir: argv.out, summary })
       if (finished.failed > 0) argv.exitCode = SOME_FAILED
     } catch (error) {
-      view.stop()
+      for (const reporter of told) reporter.close?.()
       if (!(error instanceof RunInterrupted)) throw error
       if (error.reason !== undefined) {
         const kept = `${error.stored} of ${error.shards} shards are stored in ${error.dir}`
@@ -95,4 +90,4 @@ export const runCommand: CommandModule<object, Arguments> = {
       process.off('SIGTERM', interrupt)
     }
   }
-}
+})

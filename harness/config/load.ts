@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { closestTo } from '../closest'
 import { UserError } from '../errors'
 import { packageRoot } from '../model/registry'
-import { type Config, configSchema } from './schema'
+import { type Config, configSchema, type DatasetEntry } from './schema'
 
 export interface LoadedConfig {
   readonly config: Config & { readonly name: string }
@@ -64,10 +64,12 @@ export function loadConfig(name: string): LoadedConfig {
   const parsed = configSchema.safeParse(content ?? {})
   if (!parsed.success) throw problem(parsed.error.issues[0]!, placeOf)
   const near = (path: string) => (isAbsolute(path) ? path : join(dirname(file), path))
+  const nearSource = (d: DatasetEntry) => (d.source === undefined ? d : { ...d, source: near(d.source) })
   const config = {
     ...parsed.data,
     name: parsed.data.name ?? basename(file, extname(file)),
-    datasets: parsed.data.datasets.map((d) => (d.source === undefined ? d : { ...d, source: near(d.source) })),
+    datasets: parsed.data.datasets.map(nearSource),
+    ...(parsed.data.train_on === undefined ? {} : { train_on: parsed.data.train_on.map(nearSource) }),
     ...(parsed.data.corpus === undefined ? {} : { corpus: near(parsed.data.corpus) })
   }
   return { config, placeOf }

@@ -29,6 +29,38 @@ const datasetEntry = z.strictObject({
   options: z.record(z.string(), z.unknown()).default({}).describe('Switches of the dataset itself')
 })
 
+const size = z.int().min(1).max(MOST_CASES)
+const oneByOne = z
+  .boolean()
+  .default(false)
+  .describe('Insert facts that belong together one after another, for methods that hold one fact an edit')
+
+/** How edits are put to the test; results/protocol.ts has what it comes to. */
+const protocolEntry = z.union(
+  [
+    z.literal('single').describe('Every case is edited into the original model, asked, and forgotten'),
+    z.strictObject({
+      batch: size.describe('So many cases are edited into the original model together, asked, and forgotten'),
+      one_by_one: oneByOne
+    }),
+    z.strictObject({
+      sequential: size.describe('So many cases are edited one after another, each on top of those before'),
+      ask_after: z
+        .array(size)
+        .optional()
+        .describe('After how many cases all so far are asked again; powers of ten and the end when missing'),
+      batch: size.default(1).describe('Cases that are edited together'),
+      orders: z
+        .array(z.int().min(0).max(Number.MAX_SAFE_INTEGER))
+        .min(1)
+        .optional()
+        .describe('Seeds, each of which puts the cases into another order; that of the data when missing'),
+      one_by_one: oneByOne
+    })
+  ],
+  { error: "expected 'single', '{ batch: 100 }' or '{ sequential: 1000, ask_after: [1, 10, 100, 1000] }'" }
+)
+
 /** The one source of what a config may hold: types, validation and configs/schema.json come from here. */
 export const configSchema = z.strictObject({
   name: name.optional().describe("Name of the run; the file's name when missing"),
@@ -39,6 +71,12 @@ export const configSchema = z.strictObject({
     .describe('Embedded models, folders in Hugging Face layout, or Hugging Face ids in the local cache'),
   methods: z.array(methodEntry).min(1),
   datasets: z.array(datasetEntry).min(1),
+  protocols: z.array(protocolEntry).min(1).default(['single']).describe('How edits are put to the test'),
+  train_on: z
+    .array(datasetEntry.extend({ split: datasetEntry.shape.split.unwrap().default('train') }))
+    .min(1)
+    .optional()
+    .describe('What methods learn from that must learn first; the train half of the embedded world when missing'),
   limit: z.number().int().min(1).max(MOST_CASES).optional().describe('Most cases of every dataset'),
   corpus: z.string().optional().describe('Text for second moments, a document a line; embedded models bring their own'),
   backend: z
@@ -98,4 +136,5 @@ export const configSchema = z.strictObject({
 /** A config with all defaults filled in. */
 export type Config = z.output<typeof configSchema>
 export type MethodEntry = Config['methods'][number]
+export type ProtocolEntry = Config['protocols'][number]
 export type DatasetEntry = Config['datasets'][number]

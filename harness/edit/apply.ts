@@ -12,6 +12,7 @@ import {
   type ToScore
 } from '../model'
 import { checkEdit } from './check'
+import { mergedParts } from './combine'
 import { type EditPart, KINDS, kindOf } from './kinds'
 import type { Edit } from './types'
 
@@ -135,21 +136,8 @@ export function changesUnder(
   const distinct = [...new Set(edits.filter((e) => e !== undefined))]
   if (distinct.length === 0) return undefined
   for (const edit of distinct) checkEdit(edit, model)
-  const merged = new Map(distinct.map((edit) => [edit, mergedParts(edit)]))
+  const merged = new Map(distinct.map((edit) => [edit, mergedParts(edit.parts)]))
   return (items) => changesOfRows(items.map((i) => (edits[i] === undefined ? [] : merged.get(edits[i])!)))
-}
-
-/** The parts of an edit that act at sites, one for every site and kind, where the kind can merge them. */
-function mergedParts({ parts }: Edit): readonly EditPart[] {
-  const groups = new Map<string, [EditPart, ...EditPart[]]>()
-  for (const part of parts) {
-    if (kindOf(part).change === undefined) continue
-    const key = `${part.kind} ${part.site}`
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [part])
-    else group.push(part)
-  }
-  return [...groups.values()].flatMap((group) => kindOf(group[0]).merge?.(group) ?? group)
 }
 
 /** Two makers of changes as one. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import * as tf from '@tensorflow/tfjs'
-import type { LanguageModel } from '../model'
+import type { ChangesOf, LanguageModel } from '../model'
 import { changesUnder, generateEdited, joinChanges, scoreEdited } from './apply'
 import { checkEdit } from './check'
 import { kindOf } from './kinds'
@@ -13,7 +13,7 @@ import type { Edit } from './types'
  */
 export function edited(model: LanguageModel, edit: Edit): LanguageModel {
   checkEdit(edit, model)
-  const changesOf = changesUnder([edit], model)!
+  const changesOf = changesUnder([edit], model)
   const weights = new Map<string, tf.Tensor>()
   return {
     name: `${model.name} + ${edit.method}`,
@@ -41,14 +41,29 @@ export function edited(model: LanguageModel, edit: Edit): LanguageModel {
       return generateEdited(model, under, options)
     },
     forward(batch, options = {}) {
-      const own = changesOf(new Array<number>(batch.batch).fill(0))
-      return model.forward(batch, { ...options, changes: joinChanges(own, options.changes) })
+      const own = (options.weights === undefined ? changesOf : changesBeside(model, edit, options.weights)) ?? NONE
+      const changes = own(new Array<number>(batch.batch).fill(0))
+      return model.forward(batch, { ...options, changes: joinChanges(changes, options.changes) })
     },
     dispose() {
       for (const weight of weights.values()) weight.dispose()
       weights.clear()
     }
   }
+}
+
+const NONE: ChangesOf = () => new Map()
+
+/** What an edit changes where some weights are substituted: a substitute stands for the weight with its change. */
+function changesBeside(model: LanguageModel, edit: Edit, substitutes: Readonly<Record<string, unknown>>) {
+  const parts = edit.parts.filter((part) => {
+    const names = kindOf(part).weightNames?.(part) ?? []
+    const replaced = names.filter((name) => Object.hasOwn(substitutes, name))
+    if (replaced.length > 0 && replaced.length < names.length)
+      throw new Error(`${names.join(' and ')} are changed by one part: substitute all of them or none`)
+    return replaced.length === 0
+  })
+  return changesUnder([{ ...edit, parts }], model)
 }
 
 /** A weight with all that the edit adds to it; undefined when it adds nothing. */

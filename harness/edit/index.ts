@@ -1,5 +1,6 @@
 export { generateEdited, nameUnder, scoreEdited, type UnderEdit } from './apply'
 export { checkEdit } from './check'
+export { combined } from './combine'
 export { edited } from './edited'
 export type { EditPart } from './kinds'
 export type { DensePart } from './kinds/dense'

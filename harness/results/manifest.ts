@@ -1,24 +1,67 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
+import { PROPERTIES } from '../../datasets/types'
 import type { Config } from '../config/schema'
 import { MOST_RESAMPLES } from '../config/schema'
 import { UserError } from '../errors'
 import { readJsonObject } from '../json-file'
 import { replaceWhole } from '../replace'
+import type { Protocol } from './protocol'
 import { type Seals, sealSchema } from './seal'
-import type { RunSummary, SettingSummary, Setup } from './types'
 
-/** One method on one model and one dataset, as planned. */
+/** Work shared by all edits of a setting (second moments, context templates), once a run. */
+export interface Setup {
+  readonly ms: number
+  /** What there was to do, and whether it came from a cache. */
+  readonly parts: readonly { readonly what: string; readonly how: 'computed' | 'cached' }[]
+  /** What was learnt before anything could be edited, and how long that took when it was. */
+  readonly training?: { readonly ms: number; readonly how: 'computed' | 'cached'; readonly artifact: string }
+}
+
+/** One method on one model and one dataset by one protocol, as planned. */
 export interface Setting {
-  /** `LABEL--MODEL--DATASET`, fit for file names. */
+  /** `LABEL--MODEL--DATASET`, and the protocol where it is not single; fit for file names. */
   readonly id: string
+  /** What the config calls the method; its name when it says nothing. */
   readonly label: string
-  readonly method: Omit<SettingSummary['method'], 'name'> & { readonly name: string; readonly holdsMany: boolean }
-  readonly model: SettingSummary['model']
-  readonly dataset: SettingSummary['dataset']
-  readonly protocol: SettingSummary['protocol']
-  readonly scoring: SettingSummary['scoring']
+  readonly method: {
+    readonly name: string
+    readonly title: string
+    readonly family: string
+    readonly source: string
+    /** The book's efficiency column: can one edit hold many facts at once? */
+    readonly holdsMany: boolean
+    readonly hyperparameters: Readonly<Record<string, unknown>>
+  }
+  readonly model: { readonly name: string; readonly hash: string; readonly architecture: string }
+  readonly dataset: {
+    readonly name: string
+    readonly title: string
+    /** Name of the file it was read from, or 'the embedded world'. */
+    readonly source: string
+    /** Of the cases as they are asked. */
+    readonly hash: string
+    /** Switches of the dataset, and the half of the world, that differ from the defaults. */
+    readonly options: Readonly<Record<string, unknown>>
+    /** Records left out: malformed, and edits that change nothing. */
+    readonly skipped: { readonly malformed: number; readonly noEdit: number }
+  }
+  readonly protocol: Protocol
+  /** Reported besides exact match and token match. */
+  readonly measures: readonly string[]
+  /** What decides verdicts besides the questions. */
+  readonly scoring: Readonly<Record<string, unknown>>
+}
+
+export interface MachineAbout {
+  readonly cpu: string
+  readonly cores: number
+  readonly memoryBytes: number
+  readonly platform: string
+  readonly node: string
+  readonly backend: string
+  readonly workers: number
 }
 
 /** A record that became no case of a run. */
@@ -31,7 +74,7 @@ export interface SkippedInRun {
 
 /** manifest.json of a run: everything about it that its rows do not say. */
 export interface Manifest {
-  readonly format: 'bench-run-2'
+  readonly format: 'bench-run-3'
   readonly id: string
   readonly name: string
   /** SHA-256 of all that decides the answers: config, model and dataset hashes, hyper-parameters, version. */
@@ -42,7 +85,7 @@ export interface Manifest {
   readonly seconds: number
   readonly version: string
   readonly gitCommit: string | undefined
-  readonly machine: RunSummary['machine']
+  readonly machine: MachineAbout
   readonly config: Config
   readonly settings: readonly Setting[]
   /** Work shared by all edits, by setting. */
@@ -65,10 +108,10 @@ export function readManifest(runDir: string): Manifest {
     })
   }
   const json = readJsonObject(file)
-  if (json.format !== 'bench-run-2') {
+  if (json.format !== 'bench-run-3') {
     throw new UserError(`format ${JSON.stringify(json.format)} is not known here`, {
       place: file,
-      hint: "expected is 'bench-run-2'; was it written by another version?"
+      hint: "expected is 'bench-run-3'; was it written by another version?"
     })
   }
   const parsed = manifestSchema.safeParse(json)
@@ -84,9 +127,24 @@ const text = z.string()
 const count = z.number().int().nonnegative()
 const cuts = z.object({ medium: z.number(), high: z.number() })
 
+const how = z.enum(['computed', 'cached'])
+const oneByOne = z.boolean()
+const protocol = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('single'), oneByOne }),
+  z.object({ kind: z.literal('batch'), size: count, oneByOne }),
+  z.object({
+    kind: z.literal('sequential'),
+    edits: count,
+    size: count,
+    oneByOne,
+    askAfter: z.array(count),
+    orderSeed: count.nullable()
+  })
+])
+
 /** All that is read of a manifest, so that a foreign or damaged one is refused as a whole. */
 const manifestSchema = z.object({
-  format: z.literal('bench-run-2'),
+  format: z.literal('bench-run-3'),
   id: text,
   name: text,
   hash: text,
@@ -108,7 +166,7 @@ const manifestSchema = z.object({
     seed: count,
     scoring: z.looseObject({
       bootstrap: count.max(MOST_RESAMPLES),
-      grading: z.record(z.enum(['accuracy', 'generality', 'portability', 'locality']), cuts.optional()).or(z.object({}))
+      grading: z.record(z.enum(PROPERTIES), cuts.optional()).or(z.object({}))
     })
   }),
   settings: z.array(
@@ -132,13 +190,18 @@ const manifestSchema = z.object({
         options: z.record(text, z.unknown()),
         skipped: z.object({ malformed: count, noEdit: count })
       }),
-      protocol: z.literal('single'),
+      protocol,
+      measures: z.array(text),
       scoring: z.record(text, z.unknown())
     })
   ),
   setup: z.record(
     text,
-    z.object({ ms: z.number(), parts: z.array(z.object({ what: text, how: z.enum(['computed', 'cached']) })) })
+    z.object({
+      ms: z.number(),
+      parts: z.array(z.object({ what: text, how })),
+      training: z.object({ ms: z.number(), how, artifact: text }).optional()
+    })
   ),
   weights: z.record(text, text),
   skipped: z.array(z.object({ dataset: text, place: text, kind: z.enum(['malformed', 'no edit']), reason: text })),

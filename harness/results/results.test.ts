@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { UserError } from '../errors'
 import { readManifest } from './manifest'
 import type { AnswerRow, EditRow } from './rows'
-import { listRuns, readRun } from './runs'
+import { listRuns, readRows } from './runs'
 import { answersTable, editsTable } from './tables'
 
 let dir: string
@@ -28,10 +28,10 @@ const answer = (probe: number, text: string): AnswerRow => ({
   longerAfter: probe === 1,
   shareBefore: 1 / 3,
   shareAfter: 1,
-  betterNllBefore: probe === 0 ? null : 0.1,
-  betterNllAfter: null,
-  worseNllBefore: Math.PI,
-  worseNllAfter: null
+  scores: probe === 0 ? {} : { 'better_nll.before': Math.PI, 'better_nll.after': Number.POSITIVE_INFINITY },
+  anyOf: probe === 0 ? null : 'hops',
+  held: 300,
+  checkpoint: probe === 1
 })
 const edit = (error: string | null): EditRow => ({
   setting: 'rome--m--d',
@@ -39,6 +39,9 @@ const edit = (error: string | null): EditRow => ({
   prompt: 'The zebra',
   subject: 'zebra',
   target: '斑马 🦓',
+  place: 'a.json:12',
+  facts: 10,
+  position: 3,
   editMs: error === null ? 12.5 : null,
   together: error === null ? 3 : null,
   flops: null,
@@ -79,7 +82,7 @@ describe('a table on disk', () => {
 
 /** A manifest with nothing in it but what must be there. */
 const manifest = (startedAt = '2026-01-01T00:00:00.000Z') => ({
-  ...{ format: 'bench-run-2', id: 'x', name: 'x', hash: '', status: 'complete', startedAt, seconds: 0, version: '0' },
+  ...{ format: 'bench-run-3', id: 'x', name: 'x', hash: '', status: 'complete', startedAt, seconds: 0, version: '0' },
   machine: { cpu: '', cores: 1, memoryBytes: 1, platform: '', node: '', backend: '', workers: 1 },
   config: { seed: 0, scoring: { bootstrap: 100, grading: {} } },
   ...{ settings: [], setup: {}, weights: {}, skipped: [], shards: 0 }
@@ -91,7 +94,9 @@ it('refuses a run whose rows are of a setting its manifest does not have', () =>
     'edits.arrow': editsTable.write(join(dir, 'edits.arrow'), [[edit(null)]])
   }
   writeFileSync(join(dir, 'manifest.json'), JSON.stringify({ ...manifest(), files }))
-  expect(() => readRun(dir)).toThrow('rows of the setting "rome--m--d", which manifest.json does not have')
+  expect(() => readRows(dir, readManifest(dir))).toThrow(
+    'rows of the setting "rome--m--d", which manifest.json does not have'
+  )
 })
 
 describe('a sealed table', () => {

@@ -22,29 +22,37 @@ export interface AnswerRow {
   /** EasyEdit's token-level match: the share of right tokens. */
   readonly shareBefore: number
   readonly shareAfter: number
-  /** Mean negative log likelihoods, in nats a token, of the continuations a probe compares; null where it compares none. */
-  readonly betterNllBefore: number | null
-  readonly betterNllAfter: number | null
-  readonly worseNllBefore: number | null
-  readonly worseNllAfter: number | null
+  /** Scores of measures by name and side: `better_nll.before`, `better_nll.after`. */
+  readonly scores: Readonly<Record<string, number>>
+  /** Probes of the case with the same group ask one thing in several ways; null where it is asked in one. */
+  readonly anyOf: string | null
+  /** Cases that were edited into the model when it was asked: those of its own edit, or of the sequence so far. */
+  readonly held: number
+  /** Asked again at a checkpoint of a sequence, not right after its own edit. */
+  readonly checkpoint: boolean
 }
 
-/** One edit: a row of edits.arrow. */
+/** One case's edit: a row of edits.arrow. */
 export interface EditRow {
   readonly setting: string
   readonly caseId: string
   readonly prompt: string
   readonly subject: string
   readonly target: string
-  /** Wall time of the method's own work, divided by the edits it was shared with. */
+  /** Where the case stands in its data: `counterfact.json:12`. */
+  readonly place: string
+  /** Facts that its edit holds, and the edit's index among those of its chain or setting. */
+  readonly facts: number
+  readonly position: number
+  /** Wall time of the method's own work, divided by the facts it was shared by. */
   readonly editMs: number | null
   /** How many edits were computed together: what their time and memory are shared by. */
   readonly together: number | null
-  /** Matrix FLOPs of this edit's own tokens; null where the method does not say. */
+  /** Matrix FLOPs of this fact's share of its edit; null where the method does not say. */
   readonly flops: number | null
   /** Most bytes that tensors held while the edits were computed, over what they held before. */
   readonly peakBytes: number | null
-  /** What must be stored of this edit. */
+  /** What must be stored of its edit. */
   readonly editBytes: number | null
   readonly lossCurve: readonly number[]
   /** Further diagnostics of the method, as JSON. */

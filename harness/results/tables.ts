@@ -7,6 +7,8 @@ import {
   Float64,
   Int32,
   List,
+  Map_,
+  MapRow,
   makeData,
   RecordBatch,
   RecordBatchFileWriter,
@@ -25,7 +27,7 @@ import type { AnswerRow, EditRow } from './rows'
 import { readSealed, type Seal, type Seals, sealOf } from './seal'
 
 const nullable = (name: string, type: DataType) => new Field(name, type, true)
-const required = (name: string, type: DataType) => new Field(name, type, false)
+const required = <T extends DataType>(name: string, type: T) => new Field<T>(name, type, false)
 
 /** Columns of answers.arrow, named as in `AnswerRow`. Plain strings: dictionary ids would depend on what ran before. */
 const ANSWERS = new Schema([
@@ -43,10 +45,19 @@ const ANSWERS = new Schema([
   required('longerAfter', new Bool()),
   required('shareBefore', new Float64()),
   required('shareAfter', new Float64()),
-  nullable('betterNllBefore', new Float64()),
-  nullable('betterNllAfter', new Float64()),
-  nullable('worseNllBefore', new Float64()),
-  nullable('worseNllAfter', new Float64())
+  required(
+    'scores',
+    new Map_(
+      new Field(
+        'entries',
+        new Struct<{ key: Utf8; value: Float64 }>([required('key', new Utf8()), required('value', new Float64())]),
+        false
+      )
+    )
+  ),
+  nullable('anyOf', new Utf8()),
+  required('held', new Int32()),
+  required('checkpoint', new Bool())
 ])
 
 const EDITS = new Schema([
@@ -55,6 +66,9 @@ const EDITS = new Schema([
   required('prompt', new Utf8()),
   required('subject', new Utf8()),
   required('target', new Utf8()),
+  required('place', new Utf8()),
+  required('facts', new Int32()),
+  required('position', new Int32()),
   nullable('editMs', new Float64()),
   nullable('together', new Int32()),
   nullable('flops', new Float64()),
@@ -67,7 +81,11 @@ const EDITS = new Schema([
 
 /** A table on disk: one record batch for every array of rows. */
 interface TableFormat<Row> {
+  /** The bytes of a file with these rows, and how many there are. */
+  encode(batches: Iterable<readonly Row[]>): { bytes: Uint8Array; seal: Seal }
   write(file: string, batches: Iterable<readonly Row[]>): Seal
+  /** @throws UserError when the bytes are not a table of this kind */
+  decode(bytes: Uint8Array, place: string): Row[]
   /** @throws UserError when the file is not a table of this kind */
   read(file: string): Row[]
   /** Reads a file that must be as it was written. @throws UserError when it is not */
@@ -89,20 +107,26 @@ function tableFormat<Row extends object>(schema: Schema): TableFormat<Row> {
       throw new UserError(`not a readable Arrow table: ${(error as Error).message}`, { place: file })
     }
   }
+  const encode = (batches: Iterable<readonly Row[]>) => {
+    const writer = new RecordBatchFileWriter()
+    writer.reset(undefined, schema)
+    let count = 0
+    for (const rows of batches) {
+      count += rows.length
+      writer.write(recordBatch(schema, rows))
+    }
+    writer.finish()
+    const bytes = writer.toUint8Array(true)
+    return { bytes, seal: sealOf(bytes, count) }
+  }
   return {
+    encode,
     write(file, batches) {
-      const writer = new RecordBatchFileWriter()
-      writer.reset(undefined, schema)
-      let count = 0
-      for (const rows of batches) {
-        count += rows.length
-        writer.write(recordBatch(schema, rows))
-      }
-      writer.finish()
-      const bytes = writer.toUint8Array(true)
+      const { bytes, seal } = encode(batches)
       replaceWhole(file, (temporary) => writeFileSync(temporary, bytes))
-      return sealOf(bytes, count)
+      return seal
     },
+    decode: parse,
     read(file) {
       let bytes: Buffer
       try {
@@ -136,8 +160,12 @@ function rowsOf<Row extends object>(schema: Schema, bytes: Uint8Array): Row[] {
   return rows
 }
 
-/** A list comes as a vector. */
+/** A list comes as a vector, a map as rows of its own. */
 function plain(value: unknown, most: number): unknown {
+  if (value instanceof MapRow) {
+    if (value.size > most) throw new Error(`it claims a map of ${value.size}`)
+    return Object.fromEntries(value)
+  }
   if (!(value instanceof Vector)) return value
   if (value.length > most) throw new Error(`it claims a list of ${value.length}`)
   return [...value]
@@ -147,10 +175,14 @@ function recordBatch<Row extends object>(schema: Schema, rows: readonly Row[]): 
   const children = schema.fields.map(
     ({ name, type }) =>
       vectorFromArray(
-        rows.map((row) => (row as Record<string, unknown>)[name]),
+        rows.map((row) => stored((row as Record<string, unknown>)[name])),
         type
       ).data[0]!
   )
   const data = makeData({ type: new Struct(schema.fields), length: rows.length, nullCount: 0, children })
   return new RecordBatch(schema, data)
 }
+
+/** A plain object is a map. */
+const stored = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? new Map(Object.entries(value)) : value

@@ -28,15 +28,19 @@ export async function estimateRun(plan: Plan): Promise<Estimate> {
   const gflopsPerSecond = ort === undefined ? PLAIN_JAVASCRIPT : sgemmRate(ort)
   let flops = 0
   const bases = new Set<string>()
-  for (const { model, dataset, method } of plan.settings) {
+  for (const { model, dataset, method, protocol, cases } of plan.settings) {
     const config = plan.models[model]!
-    const probes = dataset.cases.flatMap((c) => c.probes)
-    const scoring = probes.reduce((sum, p) => sum + tokens(p.prompt) * SCORED_A_PROBE, 0) * passFlops(config)
+    const probes = cases.flatMap((c) => c.probes)
+    // In a sequence the cases so far are asked again at every checkpoint.
+    const again = protocol.kind === 'sequential' ? protocol.askAfter.reduce((a, b) => a + b, 0) / cases.length : 0
+    const scoring =
+      probes.reduce((sum, p) => sum + tokens(p.prompt) * SCORED_A_PROBE, 0) * (1 + again) * passFlops(config)
     const base = `${model} ${dataset.hash}`
     flops += bases.has(base) ? scoring : 2 * scoring
     bases.add(base)
     const perToken = findMethod(method.name).passesPerToken?.(config, method.hyperparameters) ?? 0
-    flops += dataset.cases.reduce((sum, c) => sum + tokens(c.request.prompt), 0) * perToken * passFlops(config)
+    const written = cases.flatMap((c) => c.requests)
+    flops += written.reduce((sum, { prompt }) => sum + tokens(prompt), 0) * perToken * passFlops(config)
   }
   const usable = backend.name === 'cpu' ? 1 : EFFICIENCY
   return { flops, gflopsPerSecond, seconds: flops / (gflopsPerSecond * 1e9 * usable) }

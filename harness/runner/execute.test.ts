@@ -11,7 +11,8 @@ import { type LanguageModel, openModel } from '../model'
 import { packageRoot } from '../model/registry'
 import { useBackend, watchTensorBytes } from '../tensor'
 import { describeCorpus, openCorpus } from './corpus'
-import { editAll, WorkerState } from './execute'
+import { editGroups, type Outcome } from './edit-groups'
+import { WorkerState } from './execute'
 import { checkWeights } from './run'
 import type { OpenedModel } from './tasks'
 
@@ -24,8 +25,9 @@ afterAll(() => model.dispose())
 
 const caseOf = (id: string): EditCase => ({
   id,
-  request: { prompt: `The ${id} is`, subject: id, target: 'x' },
-  probes: []
+  requests: [{ prompt: `The ${id} is`, subject: id, target: 'x' }],
+  probes: [],
+  place: ''
 })
 const context: MethodContext = { seed: 0, cacheDir: '', log: () => {} }
 const edit = (value = 0): Edit => {
@@ -44,6 +46,13 @@ const wait = (ms: number) => {
 }
 const method = (editOf: EditingMethod['edit']) => ({ method: { ...ftL, edit: editOf }, h: {}, state: undefined })
 
+async function editAll(ready: ReturnType<typeof method>, ids: readonly string[], oneByOne = false): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
+  const groups = ids.map((id) => caseOf(id).requests)
+  for await (const some of editGroups(ready, model, groups, { context, oneByOne })) outcomes.push(...some)
+  return outcomes
+}
+
 describe('the edits of a shard', () => {
   it('that fail together are tried alone: one bad case costs itself, and each has its own time', async () => {
     const calls: number[] = []
@@ -53,7 +62,7 @@ describe('the edits of a shard', () => {
       if (groups.some(([request]) => request!.subject === 'bad')) throw new UserError('no such subject')
       yield groups.map(() => edit())
     })
-    const outcomes = await editAll(sometimes, model, ['good', 'bad', 'fine'].map(caseOf), context)
+    const outcomes = await editAll(sometimes, ['good', 'bad', 'fine'])
     expect(calls).toEqual([3, 1, 1, 1])
     expect(outcomes.map((o) => o.error)).toEqual([undefined, 'no such subject', undefined])
     for (const i of [0, 2]) {
@@ -73,7 +82,7 @@ describe('the edits of a shard', () => {
         yield Array.from({ length: together }, () => edit())
       }
     })
-    const outcomes = await editAll(steps, model, ['a', 'b', 'c'].map(caseOf), context)
+    const outcomes = await editAll(steps, ['a', 'b', 'c'])
     expect(outcomes.map((o) => [o.together, o.peakBytes])).toEqual([
       [2, 8000],
       [2, 8000],
@@ -87,7 +96,7 @@ describe('the edits of a shard', () => {
       const misplaced = edit()
       yield [edit(Number.NaN), edit(), { ...misplaced, parts: [{ ...misplaced.parts[0]!, site: 'layers.9.mlp.proj' }] }]
     })
-    const outcomes = await editAll(odd, model, ['a', 'b', 'c'].map(caseOf), context)
+    const outcomes = await editAll(odd, ['a', 'b', 'c'])
     expect(outcomes.map((o) => o.error)).toEqual([
       expect.stringContaining('not finite'),
       undefined,

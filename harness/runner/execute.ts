@@ -1,34 +1,36 @@
-import { join } from 'node:path'
+import { findDataset, loadCases } from '../../datasets'
 import type { EditCase } from '../../datasets/types'
 import { findMethod } from '../../methods'
-import type { Corpus, EditingMethod, MethodContext } from '../../methods/types'
-import { checkEdit, type Edit, editBytes, saveEdit } from '../edit'
+import type { Corpus, EditingMethod, MethodContext, TrainingProgress } from '../../methods/types'
 import { UserError } from '../errors'
-import { fileName } from '../file-name'
-import { type LanguageModel, openModel } from '../model'
-import type { ModelIdentity } from '../model/types'
-import type { AnswerRow, EditRow } from '../results/rows'
-import { askBase, askEdited, tooLong } from '../scoring/score-cases'
-import { useBackend, watchTensorBytes } from '../tensor'
+import { type LanguageModel, type ModelIdentity, openModel } from '../model'
+import type { Setup } from '../results/manifest'
+import { findMeasure } from '../scoring/measures'
+import { useBackend } from '../tensor'
+import { artifactKey, readArtifact, readCheckpoint, writeArtifact, writeCheckpoint } from './artifacts'
 import { openCorpus } from './corpus'
-import { writeShard } from './folder'
-import type { MethodTask, Task, TaskResults, WorkerMessage, WorkerSetup } from './tasks'
+import { caseStream, hashOfCases } from './data'
+import type { ReadyMethod } from './edit-groups'
+import { executeShard } from './shard'
+import type { MethodTask, ShardResult, Task, TaskResults, WorkEvent, WorkerSetup } from './tasks'
 
-type ShardTask = Extract<Task, { type: 'shard' }>
+interface PreparedMethod extends ReadyMethod {
+  readonly setup: Setup
+}
 
-/** What a worker process keeps between tasks. */
+/** What a worker process keeps between tasks: its models, and what methods prepared. */
 export class WorkerState {
-  readonly #send: (message: WorkerMessage) => void
+  readonly #onEvent: (event: WorkEvent) => void
   readonly #models = new Map<string, LanguageModel>()
   #backend: string | undefined
   #corpus: Corpus | undefined
   /** What methods made once, by what it depends on. */
   readonly #kept = new Map<string, unknown>()
   /** Shared work of methods, by method, hyper-parameters and model. */
-  readonly #prepared = new Map<string, Prepared>()
+  readonly #prepared = new Map<string, PreparedMethod>()
 
-  constructor(send: (message: WorkerMessage) => void) {
-    this.#send = send
+  constructor(onEvent: (event: WorkEvent) => void) {
+    this.#onEvent = onEvent
   }
 
   async execute(setup: WorkerSetup, task: Task): Promise<TaskResults[Task['type']]> {
@@ -48,9 +50,10 @@ export class WorkerState {
       }
       case 'weights-hash':
         return { weightsHash: model.weightsHash() }
-      case 'prepare': {
+      case 'train':
+        return this.#train(setup, model, task.method)
+      case 'prepare':
         return (await this.#prepare(setup, model, task.method)).setup
-      }
       case 'shard':
         return this.#shard(setup, model, task)
     }
@@ -64,13 +67,58 @@ export class WorkerState {
     return model
   }
 
+  /** What a method learns beforehand, from the cache or now. */
+  async #train(setup: WorkerSetup, model: LanguageModel, task: MethodTask): Promise<TaskResults['train']> {
+    const { method, h, key } = this.#artifact(setup, model, task)
+    const { cacheDir } = setup
+    const known = readArtifact(cacheDir, key, (file) =>
+      this.#log('what was learnt is damaged and learnt again', { file })
+    )
+    if (known !== undefined) return { ms: known.ms, how: 'cached', artifact: key }
+    const before = readCheckpoint(cacheDir, key)
+    const start = performance.now()
+    const ms = () => (before?.ms ?? 0) + performance.now() - start
+    const artifact = await method.train!(model, this.#trainingCases(setup, task), h, {
+      ...this.#context(setup),
+      onProgress: (progress: TrainingProgress) =>
+        this.#onEvent({ type: 'training', setting: task.setting, ...progress }),
+      checkpoint: () => before,
+      saveCheckpoint: (some) => writeCheckpoint(cacheDir, key, some, ms())
+    })
+    writeArtifact(cacheDir, key, artifact, ms())
+    return { ms: ms(), how: 'computed', artifact: key }
+  }
+
+  #artifact(setup: WorkerSetup, model: LanguageModel, { name, hyperparameters, training }: MethodTask) {
+    const method = findMethod(name)
+    const h = method.hyperparameters.parse(hyperparameters)
+    return { method, h, key: artifactKey(method, hyperparameters, model, training!.hash, setup.seed) }
+  }
+
+  /** The cases that a method learns from. @throws UserError when they are not those that were planned */
+  async *#trainingCases({ seed }: WorkerSetup, { training }: MethodTask): AsyncGenerator<EditCase> {
+    const hash = hashOfCases()
+    for (const entry of training!.entries) {
+      for await (const editCase of loadCases(findDataset(entry.name), entry.source, caseStream(entry, seed))) {
+        hash.add(editCase)
+        yield editCase
+      }
+    }
+    if (hash.digest() === training!.hash) return
+    throw new UserError('the training data changed during the run', { hint: 'start the run anew' })
+  }
+
   /** The work that all edits of a method share: done once, and kept. */
-  async #prepare(setup: WorkerSetup, model: LanguageModel, task: MethodTask): Promise<Prepared> {
-    const key = JSON.stringify([task.name, task.hyperparameters, model.hash])
-    const known = this.#prepared.get(key)
+  async #prepare(setup: WorkerSetup, model: LanguageModel, task: MethodTask): Promise<PreparedMethod> {
+    const id = JSON.stringify([task.name, task.hyperparameters, model.hash])
+    const known = this.#prepared.get(id)
     if (known !== undefined) return known
-    const method = findMethod(task.name)
+    const method: EditingMethod = findMethod(task.name)
     const h = method.hyperparameters.parse(task.hyperparameters)
+    const artifact =
+      task.training === undefined ? undefined : readArtifact(setup.cacheDir, this.#artifact(setup, model, task).key)
+    if (task.training !== undefined && artifact === undefined)
+      throw new UserError(`what ${method.title} learns is not in the cache`, { place: setup.cacheDir })
     const parts: { what: string; how: 'computed' | 'cached' }[] = []
     const start = performance.now()
     const context = {
@@ -81,9 +129,9 @@ export class WorkerState {
         return this.#kept.get(of) as T
       }
     }
-    const state = await method.prepare?.(model, h, context, undefined)
+    const state = await method.prepare?.(model, h, context, artifact)
     const prepared = { method, h, state, setup: { ms: performance.now() - start, parts } }
-    this.#prepared.set(key, prepared)
+    this.#prepared.set(id, prepared)
     return prepared
   }
 
@@ -92,130 +140,23 @@ export class WorkerState {
     return {
       seed: setup.seed,
       cacheDir: setup.cacheDir,
-      log: (message, details) => this.#send({ type: 'log', message, ...(details === undefined ? {} : { details }) }),
+      log: (message, details) => this.#log(message, details),
       ...(this.#corpus === undefined ? {} : { corpus: this.#corpus })
     }
   }
 
-  async #shard(setup: WorkerSetup, model: LanguageModel, task: ShardTask): Promise<TaskResults['shard']> {
-    const options = { localityTokens: setup.localityTokens }
-    const problems = task.cases.map((c) => tooLong(model, c, options))
-    const cases = task.cases.filter((_, i) => problems[i] === undefined)
-    const base = askBase(model, cases, options)
-    const answers: AnswerRow[] = []
-    const rows: EditRow[] = []
-    for (const methodTask of task.methods) {
-      const { setting } = methodTask
-      // Already done by the run's first worker, and then quick; never part of an edit's time.
-      const prepared = await this.#prepare(setup, model, methodTask)
-      const onEdit = (count: number) => this.#send({ type: 'edit', setting, count })
-      const outcomes = await editAll(prepared, model, cases, this.#context(setup), onEdit)
-      const edits = outcomes.map((o) => o.edit)
-      const { rows: own, broken } = askEdited(model, base, edits, setting)
-      for (const [i, error] of broken) outcomes[i] = { error }
-      answers.push(...own)
-      for (const [i, editCase] of task.cases.entries()) {
-        const error = problems[i]
-        const outcome: Outcome = error === undefined ? outcomes[cases.indexOf(editCase)]! : { error }
-        rows.push(editRow(setting, editCase, outcome))
-        if (outcome.edit !== undefined && task.storeEditsOf.includes(editCase.id))
-          saveEdit(join(task.editsDir, setting, fileName(editCase.id)), outcome.edit, model)
-      }
-    }
-    writeShard(task.dir, { answers, edits: rows })
-    return { failed: rows.filter((r) => r.error !== null).length }
+  #log(message: string, details?: Readonly<Record<string, unknown>>): void {
+    this.#onEvent({ type: 'log', message, ...(details === undefined ? {} : { details }) })
   }
-}
 
-/** A method with its hyper-parameters and what the work shared by all edits came to. */
-export interface Prepared {
-  readonly method: EditingMethod
-  readonly h: unknown
-  readonly state: unknown
-  readonly setup: TaskResults['prepare']
-}
-
-interface Outcome {
-  readonly edit?: Edit
-  readonly editMs?: number
-  readonly together?: number
-  readonly peakBytes?: number
-  readonly error?: string
-}
-
-/**
- * The edit of every case. When the method fails on some together, each case that is left is tried alone, one after another, so that one bad
- * case costs only itself and each has its own time.
- */
-export async function editAll(
-  prepared: Pick<Prepared, 'method' | 'h' | 'state'>,
-  model: LanguageModel,
-  cases: readonly EditCase[],
-  context: MethodContext,
-  onEdit: (count: number) => void = () => {}
-): Promise<Outcome[]> {
-  const { method, h, state } = prepared
-  const outcomes: Outcome[] = []
-  const groups = cases.map((c) => [c.request])
-  let start = performance.now()
-  let peak = watchTensorBytes()
-  try {
-    for await (const edits of method.edit(model, groups, h, context, state)) {
-      const together = edits.length
-      const cost = { editMs: (performance.now() - start) / together, together, peakBytes: peak() }
-      for (const edit of edits) {
-        const problem = problemOf(edit, model)
-        const editCase = cases[outcomes.length]!
-        outcomes.push(problem === undefined ? { edit, ...cost } : failed(editCase, problem, context))
-      }
-      onEdit(together)
-      start = performance.now()
-      peak = watchTensorBytes()
-    }
-    return outcomes
-  } catch (error) {
-    const left = cases.slice(outcomes.length)
-    if (left.length <= 1) return [...outcomes, ...left.map((c) => failed(c, error, context))]
-    for (const c of left) outcomes.push(...(await editAll(prepared, model, [c], context, onEdit)))
-    return outcomes
-  }
-}
-
-/** What is wrong with an edit: numbers that are none, or parts that do not fit the model. */
-function problemOf(edit: Edit, model: LanguageModel): unknown {
-  try {
-    checkEdit(edit, model)
-    return undefined
-  } catch (error) {
-    return error
-  }
-}
-
-function failed({ id }: EditCase, error: unknown, context: MethodContext): Outcome {
-  const message = error instanceof UserError ? error.format() : `${(error as Error).stack ?? error}`
-  context.log(`case ${id} failed`, { message })
-  return { error: error instanceof UserError ? error.message : (error as Error).message }
-}
-
-function editRow(
-  setting: string,
-  { id, request }: EditCase,
-  { edit, editMs, together, peakBytes, error }: Outcome
-): EditRow {
-  const { lossCurve = [], flops, values = {} } = edit?.diagnostics ?? {}
-  return {
-    setting,
-    caseId: id,
-    prompt: request.prompt,
-    subject: request.subject,
-    target: request.target,
-    editMs: editMs ?? null,
-    together: together ?? null,
-    flops: flops ?? null,
-    peakBytes: peakBytes ?? null,
-    editBytes: edit === undefined ? null : editBytes(edit),
-    lossCurve,
-    diagnostics: JSON.stringify(values),
-    error: error ?? null
+  async #shard(setup: WorkerSetup, model: LanguageModel, task: Extract<Task, { type: 'shard' }>): Promise<ShardResult> {
+    // Already done by the run's first worker, and then quick; never part of an edit's time.
+    const ready: ReadyMethod[] = []
+    for (const method of task.methods) ready.push(await this.#prepare(setup, model, method))
+    return executeShard(task, ready, model, {
+      context: this.#context(setup),
+      scoring: { localityTokens: setup.localityTokens, measures: task.measures.map(findMeasure) },
+      onEvent: this.#onEvent
+    })
   }
 }

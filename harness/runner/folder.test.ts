@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Manifest } from '../results/manifest'
-import { readManifest } from '../results/manifest'
 import type { AnswerRow, EditRow } from '../results/rows'
-import { checkResultsDir, RunFolder, readRows, writeShard } from './folder'
+import { readRows } from '../results/runs'
+import { answersTable, editsTable } from '../results/tables'
+import { checkResultsDir, RunFolder, writeShard } from './folder'
 import type { PlannedShard } from './plan'
 
 let dir: string
@@ -16,14 +17,17 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const manifestOf = (id: string): Manifest =>
   ({
-    ...{ format: 'bench-run-2', id, name: 'x', hash: '', status: 'running', startedAt: new Date().toISOString() },
-    ...{ seconds: 0, version: '0', settings: [], setup: {}, weights: {}, skipped: [], shards: 2 },
+    ...{ format: 'bench-run-3', id, name: 'x', hash: '', status: 'running', startedAt: new Date().toISOString() },
+    ...{ seconds: 0, version: '0', settings: [{ id: 's' }], setup: {}, weights: {}, skipped: [], shards: 2 },
     machine: { cpu: '', cores: 1, memoryBytes: 1, platform: '', node: '', backend: '', workers: 1 },
     config: { seed: 0, scoring: { bootstrap: 100, grading: {} } }
   }) as unknown as Manifest
 
 const shards = [0, 1].map((index) => ({
   index,
+  start: index,
+  protocol: { kind: 'single', oneByOne: false },
+  checkpoint: false,
   settings: [{ id: 's' }],
   cases: [{ id: `case-${index}` }]
 })) as unknown as PlannedShard[]
@@ -39,55 +43,70 @@ const answer = (caseId: string): AnswerRow => ({
     shareBefore: 0,
     shareAfter: 1
   },
-  ...{ betterNllBefore: null, betterNllAfter: null, worseNllBefore: null, worseNllAfter: null }
+  ...{ scores: {}, anyOf: null, held: 1, checkpoint: false }
 })
 const edit = (caseId: string, error: string | null = null): EditRow => ({
-  ...{ setting: 's', caseId, prompt: 'p', subject: 's', target: 't', editMs: 1, together: 1, flops: 1 },
+  ...{
+    setting: 's',
+    caseId,
+    prompt: 'p',
+    subject: 's',
+    target: 't',
+    place: '',
+    facts: 1,
+    position: 0,
+    editMs: 1,
+    together: 1,
+    flops: 1
+  },
   ...{ peakBytes: 1, editBytes: 1, lossCurve: [1], diagnostics: '{}', error }
 })
+const MODEL = { name: 'm', hash: 'h' }
 const rowsOf = ({ index }: PlannedShard, error: string | null = null) => ({
-  answers: [answer(`case-${index}`)],
-  edits: [edit(`case-${index}`, error)]
+  answers: answersTable.encode([[answer(`case-${index}`)]]).bytes,
+  edits: editsTable.encode([[edit(`case-${index}`, error)]]).bytes
 })
+const damage: string[] = []
+const onDamaged = (reason: string) => void damage.push(reason)
 
 const create = () => RunFolder.create(dir, 'run', manifestOf)
 
 it('puts the shards’ rows together in their order, and seals what it leaves', () => {
   const folder = create()
-  for (const shard of [...shards].reverse()) writeShard(folder.shardDir(shard), rowsOf(shard))
+  for (const shard of [...shards].reverse()) writeShard(folder.shardDir(shard), rowsOf(shard), MODEL)
   folder.finish(shards, 1)
   folder.release()
   const at = join(dir, 'run')
-  expect(readdirSync(at).sort()).toEqual(['answers.arrow', 'edits.arrow', 'log.jsonl', 'manifest.json'])
-  const rows = readRows(at, readManifest(at))
+  expect(readdirSync(at).sort()).toEqual(['answers.arrow', 'edits.arrow', 'manifest.json'])
+  const rows = readRows(at, folder.manifest)
   expect(rows.edits.map((e) => e.caseId)).toEqual(['case-0', 'case-1'])
 })
 
 describe('a damaged shard', () => {
   it.each(['answers.arrow', 'edits.arrow', 'seals.json'])(
-    'is told by any changed byte of %s, removed, and named in the log',
+    'is told by any changed byte of %s, removed, and told of',
     (name) => {
       const folder = create()
       const [shard] = shards
-      writeShard(folder.shardDir(shard!), rowsOf(shard!))
+      writeShard(folder.shardDir(shard!), rowsOf(shard!), MODEL)
       const file = join(folder.shardDir(shard!), name)
       const whole = readFileSync(file)
       for (let at = 0; at < whole.length; at += 61) {
-        writeShard(folder.shardDir(shard!), rowsOf(shard!))
+        writeShard(folder.shardDir(shard!), rowsOf(shard!), MODEL)
         const flipped = Buffer.from(whole)
         flipped[at]! ^= 4
         writeFileSync(file, flipped)
-        expect([at, folder.editsOf(shard!)]).toEqual([at, undefined])
+        expect([at, folder.editsOf(shard!, onDamaged)]).toEqual([at, undefined])
         expect(existsSync(folder.shardDir(shard!))).toBe(false)
       }
-      expect(readFileSync(join(folder.dir, 'log.jsonl'), 'utf8')).toContain('"damaged"')
+      expect(damage.length).toBeGreaterThan(0)
       folder.release()
     }
   )
 
   it('does not get into the rows of the run', () => {
     const folder = create()
-    for (const shard of shards) writeShard(folder.shardDir(shard), rowsOf(shard))
+    for (const shard of shards) writeShard(folder.shardDir(shard), rowsOf(shard), MODEL)
     writeFileSync(join(folder.shardDir(shards[1]!), 'answers.arrow'), '')
     expect(() => folder.finish(shards, 1)).toThrow(/has 0 bytes, \d+ were written/)
     folder.release()
@@ -124,15 +143,16 @@ describe('a run', () => {
 
   it('that is complete can be taken apart again, so that some of it is computed anew', () => {
     const folder = create()
-    for (const shard of shards) writeShard(folder.shardDir(shard), rowsOf(shard, shard.index === 1 ? 'failed' : null))
+    for (const shard of shards)
+      writeShard(folder.shardDir(shard), rowsOf(shard, shard.index === 1 ? 'failed' : null), MODEL)
     folder.finish(shards, 1)
     const whole = readRows(folder.dir, folder.manifest)
     folder.reopen(shards, whole)
     expect(folder.manifest).toMatchObject({ status: 'running' })
     expect(folder.manifest.files).toBeUndefined()
-    expect(folder.editsOf(shards[1]!)!.map((e) => e.error)).toEqual(['failed'])
+    expect(folder.editsOf(shards[1]!, onDamaged)!.map((e) => e.error)).toEqual(['failed'])
     folder.drop(shards[1]!)
-    writeShard(folder.shardDir(shards[1]!), rowsOf(shards[1]!))
+    writeShard(folder.shardDir(shards[1]!), rowsOf(shards[1]!), MODEL)
     folder.finish(shards, 1)
     expect(readRows(folder.dir, folder.manifest).edits.map((e) => e.error)).toEqual([null, null])
     folder.release()

@@ -1,35 +1,40 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { type Edit, type EditedModel, loadEdit, saveEdit } from '../edit'
 import { UserError } from '../errors'
+import { groupBy } from '../group-by'
 import { makeFolder, replaceWhole } from '../replace'
-import { type Manifest, writeManifest } from '../results/manifest'
-import type { AnswerRow, EditRow } from '../results/rows'
-import { type Seals, sealSchema } from '../results/seal'
+import { type Manifest, type Setup, writeManifest } from '../results/manifest'
+import type { EditRow } from '../results/rows'
+import type { Rows } from '../results/runs'
+import { type Seals, sealOf, sealSchema } from '../results/seal'
 import { answersTable, editsTable } from '../results/tables'
-import type { Setup } from '../results/types'
+import type { RunEvent } from './events'
 import { RunLock } from './lock'
 import type { PlannedShard } from './plan'
+import type { ShardResult } from './tasks'
 
 const ANSWERS = 'answers.arrow'
 const EDITS = 'edits.arrow'
 const SEALS = 'seals.json'
+const SO_FAR = 'edit-so-far'
 const sealsSchema = z.record(z.string(), sealSchema)
 
-/** The rows of one shard, or of a whole run. */
-export interface Rows {
-  readonly answers: readonly AnswerRow[]
-  readonly edits: readonly EditRow[]
-}
+/** What a shard came to: its rows as Arrow files, and of a chain the edit so far. */
+export type ShardContent = Pick<ShardResult, 'answers' | 'edits' | 'soFar'>
 
 /** Writes a shard: there with all its files and what they must be, or not at all. */
-export function writeShard(dir: string, { answers, edits }: Rows): void {
+export function writeShard(dir: string, { answers, edits, soFar }: ShardContent, model: EditedModel): void {
   replaceWhole(dir, (fresh) => {
     mkdirSync(fresh)
     const seals = {
-      [ANSWERS]: answersTable.write(join(fresh, ANSWERS), [answers]),
-      [EDITS]: editsTable.write(join(fresh, EDITS), [edits])
+      [ANSWERS]: sealOf(answers, answersTable.decode(answers, ANSWERS).length),
+      [EDITS]: sealOf(edits, editsTable.decode(edits, EDITS).length)
     }
+    writeFileSync(join(fresh, ANSWERS), answers)
+    writeFileSync(join(fresh, EDITS), edits)
+    if (soFar !== undefined) saveEdit(join(fresh, SO_FAR), soFar, model)
     writeFileSync(join(fresh, SEALS), JSON.stringify(seals))
   })
 }
@@ -90,8 +95,8 @@ export class RunFolder {
     return this.#manifest
   }
 
-  log(message: string, details: Readonly<Record<string, unknown>> = {}): void {
-    const line = JSON.stringify({ time: new Date().toISOString(), message, ...details })
+  log(event: RunEvent): void {
+    const line = JSON.stringify({ time: new Date().toISOString(), ...event })
     appendFileSync(join(this.dir, 'log.jsonl'), `${line}\n`)
   }
 
@@ -109,14 +114,14 @@ export class RunFolder {
   }
 
   /** The edits of a stored shard; undefined when there is none, or a damaged one, which is removed and will be computed again. */
-  editsOf(shard: PlannedShard): readonly EditRow[] | undefined {
+  editsOf(shard: PlannedShard, onDamaged: (reason: string) => void): readonly EditRow[] | undefined {
     const dir = this.shardDir(shard)
     if (!existsSync(dir)) return undefined
     try {
       return readShard(dir).edits
     } catch (error) {
       if (!(error instanceof UserError)) throw error
-      this.log('damaged', { index: shard.index, reason: error.message })
+      onDamaged(error.message)
       rmSync(dir, { recursive: true, force: true })
       return undefined
     }
@@ -126,14 +131,33 @@ export class RunFolder {
     rmSync(this.shardDir(shard), { recursive: true, force: true })
   }
 
-  /** Takes a complete run apart into its shards again, so that some can be computed anew. */
+  /** The edit that a chain had come to at the end of a shard. @throws UserError when it is damaged */
+  soFar(shard: PlannedShard): Edit | undefined {
+    const dir = join(this.shardDir(shard), SO_FAR)
+    return existsSync(dir) ? loadEdit(dir).edit : undefined
+  }
+
+  /** Takes a complete run apart into its shards again, so that some can be computed anew. A chain in which something failed begins anew. */
   reopen(shards: readonly PlannedShard[], rows: Rows): void {
     const keyOf = ({ setting, caseId }: { setting: string; caseId: string }) => `${setting}\0${caseId}`
     const [answers, edits] = [groupBy(rows.answers, keyOf), groupBy(rows.edits, keyOf)]
+    const failed = new Set(rows.edits.filter((e) => e.error !== null).map((e) => e.setting))
     for (const shard of shards) {
-      const keys = shard.settings.flatMap((s) => shard.cases.map((c) => keyOf({ setting: s.id, caseId: c.id })))
+      const { protocol, settings, cases, start, checkpoint } = shard
+      if (protocol.kind === 'sequential' && settings.some((s) => failed.has(s.id))) continue
+      const keys = settings.flatMap((s) => cases.map((c) => keyOf({ setting: s.id, caseId: c.id })))
       const of = <T>(groups: ReadonlyMap<string, readonly T[]>) => keys.flatMap((key) => groups.get(key) ?? [])
-      writeShard(this.shardDir(shard), { answers: of(answers), edits: of(edits) })
+      const atOnce = of(answers).filter((r) => !r.checkpoint)
+      const own = settings.map((s) => s.id)
+      const held = start + cases.length
+      const again = checkpoint
+        ? rows.answers.filter((r) => r.checkpoint && r.held === held && own.includes(r.setting))
+        : []
+      const content = {
+        answers: answersTable.encode([[...atOnce, ...again]]).bytes,
+        edits: editsTable.encode([of(edits)]).bytes
+      }
+      writeShard(this.shardDir(shard), content, { name: shard.model, hash: '' })
     }
     const { files: _, ...rest } = this.#manifest
     this.#manifest = { ...rest, status: 'running' }
@@ -150,7 +174,6 @@ export class RunFolder {
       [EDITS]: editsTable.write(join(this.dir, EDITS), edits)
     }
     this.#update({ seconds: this.#manifest.seconds + seconds, status: 'complete', files })
-    this.log('complete', { seconds })
     rmSync(join(this.dir, 'shards'), { recursive: true, force: true })
     return this.#manifest
   }
@@ -173,21 +196,6 @@ export class RunFolder {
     this.#manifest = { ...this.#manifest, ...changes }
     writeManifest(this.dir, this.#manifest)
   }
-}
-
-/** Rows of a complete run. @throws UserError when its files are not as they were written */
-export function readRows(dir: string, { files = {} }: Manifest): Rows {
-  return { answers: answersTable.readSealed(dir, ANSWERS, files), edits: editsTable.readSealed(dir, EDITS, files) }
-}
-
-function groupBy<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const row of rows) {
-    const group = groups.get(keyOf(row))
-    if (group === undefined) groups.set(keyOf(row), [row])
-    else group.push(row)
-  }
-  return groups
 }
 
 /** @throws UserError when a folder cannot hold runs */

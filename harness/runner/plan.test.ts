@@ -101,6 +101,93 @@ it('takes one dataset twice under two labels', async () => {
   expect(settings.map((s) => s.id)).toContain('rome--gptj-mini--train')
 })
 
+describe('protocols', () => {
+  const FT = 'models: [gptj-mini]\nmethods:\n  - name: ft-l\ndatasets:\n  - name: zsre\nlimit: 25\n'
+  const of = async (protocols: string, text = FT) => (await plan(`${text}protocols: ${protocols}\n`)).settings
+
+  it('are settings of their own, named by what they are', async () => {
+    const settings = await of('[single, batch: 10, { sequential: 20, batch: 5, orders: [1, 2] }]')
+    expect(settings.map((s) => s.id)).toEqual([
+      'ft-l--gptj-mini--zsre',
+      'ft-l--gptj-mini--zsre--batch-10',
+      'ft-l--gptj-mini--zsre--sequential-20-by-5-order-1',
+      'ft-l--gptj-mini--zsre--sequential-20-by-5-order-2'
+    ])
+    const [all, , first, second] = settings.map((s) => s.cases.map((c) => c.id))
+    expect(first).toHaveLength(20)
+    expect(first).not.toEqual(all!.slice(0, 20))
+    expect(first).not.toEqual(second)
+    expect(all).toEqual(expect.arrayContaining(first!))
+  })
+
+  it('cut their cases between edits and at checkpoints, and chain what rests on what is before', async () => {
+    const { shards } = await plan(`${FT}shard_size: 8\nprotocols: [batch: 3, { sequential: 20, ask_after: [2, 5] }]\n`)
+    expect(shards.map((s) => [s.start, s.cases.length, s.previous, s.checkpoint])).toEqual([
+      ...[0, 6, 12, 18, 24].map((start) => [start, Math.min(6, 25 - start), undefined, false]),
+      [0, 2, undefined, true],
+      [2, 3, 5, true],
+      [5, 8, 6, false],
+      [13, 7, 7, true]
+    ])
+  })
+
+  it('ask after powers of ten and at the end, unless told otherwise', async () => {
+    const [sequence] = await of('[sequential: 25]')
+    expect(sequence!.protocol).toMatchObject({ edits: 25, size: 1, askAfter: [1, 10, 25], orderSeed: null })
+    const [longer] = await of('[sequential: 1000]')
+    expect(longer!.protocol).toMatchObject({ edits: 25, askAfter: [1, 10, 25] })
+  })
+
+  it('are part of what a run is', async () => {
+    const hash = async (protocols: string) => (await plan(`${FT}protocols: ${protocols}\n`)).hash
+    const some = [
+      '[single]',
+      '[batch: 5]',
+      '[sequential: 25]',
+      '[{ sequential: 25, ask_after: [5] }]',
+      '[{ sequential: 25, orders: [1] }]'
+    ]
+    expect(new Set(await Promise.all(some.map(hash))).size).toBe(some.length)
+    expect(await hash('[single]')).toBe((await plan(FT)).hash)
+  })
+
+  const ROME = FT.replace('ft-l', 'rome')
+  test.each([
+    [
+      'a batch for a method that holds one fact',
+      ROME,
+      '[single, batch: 10]',
+      /^my\.yaml:7: ROME writes one fact an edit, and 10 cases/
+    ],
+    [
+      'batches in sequence for it',
+      ROME,
+      '[{ sequential: 20, batch: 2 }]',
+      /^my\.yaml:7: ROME writes one fact an edit, and 2 cases/
+    ],
+    [
+      'a checkpoint inside a batch',
+      FT,
+      '[{ sequential: 20, batch: 5, ask_after: [7] }]',
+      /^my\.yaml:7: asking after 7 cases would cut a batch of 5/
+    ],
+    [
+      'a protocol there is not',
+      FT,
+      '[parallel]',
+      /^my\.yaml:7: protocols\[0\]: expected 'single', '\{ batch: 100 \}' or/
+    ],
+    ['a batch of nothing', FT, '[batch: 0]', /^my\.yaml:7: protocols\[0\]\.batch: too small/]
+  ])('refuse %s', async (_, text, protocols, message) =>
+    expect(await complaint(`${text}protocols: ${protocols}\n`)).toMatch(message)
+  )
+
+  it('insert one after another when asked', async () => {
+    const settings = await of('[{ batch: 10, one_by_one: true }]', ROME)
+    expect(settings.map((s) => s.id)).toEqual(['rome--gptj-mini--zsre--batch-10-one-by-one'])
+  })
+})
+
 describe('names in results', () => {
   it('are the shortest tails of folders that tell them apart, and ids of the hub as they are', () => {
     const folders = new Set(['/home/x/a/m', '/home/x/b/m', '/home/x/c'])

@@ -7,14 +7,18 @@ import type { EditCase, SkippedRecord } from '../../datasets/types'
 import { findMethod } from '../../methods'
 import { type LoadedConfig, problem } from '../config/load'
 import { publishedValues } from '../config/published'
-import type { Config, DatasetEntry, MethodEntry } from '../config/schema'
+import type { Config, DatasetEntry, MethodEntry, ProtocolEntry } from '../config/schema'
 import { UserError } from '../errors'
 import { fileName } from '../file-name'
-import { embeddedModels, readModelConfig, resolveModel } from '../model'
-import type { ModelConfig } from '../model/types'
+import { groupBy } from '../group-by'
+import { embeddedModels, type ModelConfig, readModelConfig, resolveModel } from '../model'
+import { type Protocol, protocolName } from '../results/protocol'
+import { findMeasure } from '../scoring/measures'
 import { describeCorpus } from './corpus'
+import { caseStream, hashOfCases } from './data'
 import { fileNames, shortNames } from './names'
-import type { CorpusSource, MethodTask } from './tasks'
+import { casesFor, checkHolds, cuts, protocolsOf } from './protocol'
+import type { CorpusSource, MethodTask, TrainingData } from './tasks'
 
 export interface PlannedDataset {
   readonly entry: DatasetEntry
@@ -22,6 +26,8 @@ export interface PlannedDataset {
   readonly title: string
   readonly hash: string
   readonly cases: readonly EditCase[]
+  /** Reported besides exact match and token match. */
+  readonly measures: readonly string[]
   /** Name of its file, or 'the embedded world'. */
   readonly source: string
   /** What was asked for that differs from the defaults. */
@@ -37,15 +43,25 @@ export interface PlannedSetting {
   readonly modelName: string
   readonly dataset: PlannedDataset
   readonly method: MethodTask
+  readonly protocol: Protocol
+  /** Of the dataset, those that the protocol takes, in its order. */
+  readonly cases: readonly EditCase[]
 }
 
-/** Cases that are computed and stored together, by all methods. */
+/** Cases that are computed and stored together: by all methods, or as a link in the chain of one. */
 export interface PlannedShard {
   readonly index: number
   readonly model: string
   readonly dataset: PlannedDataset
+  readonly protocol: Protocol
   readonly cases: readonly EditCase[]
+  /** Index of the first case among those of its settings. */
+  readonly start: number
   readonly settings: readonly PlannedSetting[]
+  /** Of a chain: the shard before, whose edit it goes on from; undefined for the first. */
+  readonly previous?: number
+  /** Of a chain: whether all cases so far are asked again at its end. */
+  readonly checkpoint: boolean
 }
 
 /** Everything a run will do, decided before anything is computed. */
@@ -77,29 +93,38 @@ export async function planRun({ config, placeOf }: LoadedConfig, { onReading }: 
     datasets.push(await planDataset(config, entry, placeOf(['datasets', i, 'name']), onReading))
   const names = shortNames(config.models, (name) => !embeddedModels().includes(name) && existsSync(name))
   const files = fileNames([...names.values()])
-  const settings = config.models.flatMap((model) =>
-    datasets.flatMap((dataset) =>
-      config.methods.map((entry, i) => {
-        const modelName = names.get(model)!
-        const method = planMethod(models[model]!, entry, i, placeOf)
-        const label = entry.label ?? entry.name
-        const id = [fileName(label), files.get(modelName)!, fileName(dataset.label)].join('--')
-        return { id, label, model, modelName, dataset, method: { ...method, setting: id } }
-      })
-    )
-  )
+  const trainOn = config.methods.some((m) => findMethod(m.name).train !== undefined)
+    ? await planTraining(config)
+    : undefined
+  const settings: PlannedSetting[] = []
+  for (const model of config.models)
+    for (const dataset of datasets)
+      for (const [p, entry] of config.protocols.entries())
+        for (const protocol of planProtocol(entry, dataset, placeOf(['protocols', p])))
+          for (const [i, methodEntry] of config.methods.entries()) {
+            const modelName = names.get(model)!
+            const label = methodEntry.label ?? methodEntry.name
+            const parts = [fileName(label), files.get(modelName)!, fileName(dataset.label)]
+            const id = [...parts, ...(protocolName(protocol) === 'single' ? [] : [protocolName(protocol)])].join('--')
+            const cases = casesFor(protocol, dataset.cases)
+            const place = placeOf(['protocols', p])
+            atPlace(place, () => checkHolds(findMethod(methodEntry.name), protocol, cases))
+            const method = { ...planMethod(models[model]!, methodEntry, i, placeOf, trainOn), setting: id }
+            settings.push({ id, label, model, modelName, dataset, method, protocol, cases })
+          }
   const twice = settings.find((s, i) => settings.findIndex((t) => t.id === s.id) < i)
   if (twice !== undefined) {
     throw new UserError(`two entries come to the same setting '${twice.id}'`, {
       place: placeOf(['methods']),
-      hint: "give the methods, or the datasets, different names by 'label: ...'"
+      hint: "give the methods, or the datasets, different names by 'label: ...', and name every protocol once"
     })
   }
   const embedded = config.models.every((name) => embeddedModels().includes(name))
   const source = config.corpus !== undefined ? { file: config.corpus } : embedded ? ('world' as const) : undefined
   const corpus = source && describeCorpus(source)
   const shards = planShards(config, settings)
-  const workers = workersFor(config, Object.values(models), shards.length)
+  const lines = shards.filter((s) => s.previous === undefined).length
+  const workers = workersFor(config, Object.values(models), lines)
   return {
     config,
     datasets,
@@ -113,6 +138,35 @@ export async function planRun({ config, placeOf }: LoadedConfig, { onReading }: 
   }
 }
 
+/** Says of an error where in the config its cause is. */
+function atPlace<T>(place: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    if (!(error instanceof UserError) || error.place !== undefined) throw error
+    throw new UserError(error.message, { place, ...(error.hint === undefined ? {} : { hint: error.hint }) })
+  }
+}
+
+const planProtocol = (entry: ProtocolEntry, { cases }: PlannedDataset, place: string): Protocol[] =>
+  atPlace(place, () => protocolsOf(entry, cases.length))
+
+/** What methods learn from: named by what it is, and read again by whoever trains. */
+async function planTraining({ train_on, datasets, seed }: Config): Promise<TrainingData> {
+  const world = [...new Set(datasets.map((d) => d.name))].map((name) => ({
+    name,
+    split: 'train' as const,
+    on_bad_record: 'fail' as const,
+    options: {}
+  }))
+  const entries: readonly DatasetEntry[] = train_on ?? world
+  const hash = hashOfCases()
+  for (const entry of entries)
+    for await (const editCase of loadCases(findDataset(entry.name), entry.source, caseStream(entry, seed)))
+      hash.add(editCase)
+  return { entries, hash: hash.digest() }
+}
+
 async function planDataset(
   config: Config,
   entry: DatasetEntry,
@@ -124,21 +178,20 @@ async function planDataset(
   const skipped: SkippedRecord[] = []
   const limit = Math.min(entry.limit ?? Number.POSITIVE_INFINITY, config.limit ?? Number.POSITIVE_INFINITY)
   const options = {
-    onBadRecord: entry.on_bad_record,
+    ...caseStream(entry, config.seed),
     onSkip: (record: SkippedRecord) => void skipped.push(record),
     onProgress: (bytes: number, total: number) => onReading?.(label, bytes, total),
-    split: entry.split,
-    seed: config.seed,
-    options: entry.options,
     ...(Number.isFinite(limit) ? { limit } : {})
   }
   const cases: EditCase[] = []
   const ids = new Map<string, number>()
+  const hash = hashOfCases()
   for await (const editCase of loadCases(dataset, entry.source, options)) {
     // Files put together by hand repeat their numbers; rows are told apart by them.
     const times = (ids.get(editCase.id) ?? 0) + 1
     ids.set(editCase.id, times)
     cases.push(times === 1 ? editCase : { ...editCase, id: `${editCase.id}.${times}` })
+    hash.add(cases.at(-1)!)
   }
   if (cases.length === 0) {
     throw new UserError(`the dataset has no usable case (${skipped.length} skipped)`, {
@@ -146,14 +199,14 @@ async function planDataset(
       ...(skipped[0] === undefined ? {} : { hint: `${placeOfSkipped(skipped[0])}: ${skipped[0].reason}` })
     })
   }
-  const hash = createHash('sha256')
-  for (const c of cases) hash.update(JSON.stringify(c))
+  for (const measure of dataset.measures) findMeasure(measure)
   return {
     entry,
     label,
     title: dataset.title,
-    hash: hash.digest('hex'),
+    hash: hash.digest(),
     cases,
+    measures: dataset.measures,
     source: entry.source === undefined ? 'the embedded world' : basename(entry.source),
     options: { ...entry.options, ...(entry.source === undefined ? { split: entry.split } : {}) },
     skipped
@@ -168,7 +221,8 @@ function planMethod(
   modelConfig: ModelConfig,
   entry: MethodEntry,
   index: number,
-  placeOf: LoadedConfig['placeOf']
+  placeOf: LoadedConfig['placeOf'],
+  trainOn: TrainingData | undefined
 ): Omit<MethodTask, 'setting'> {
   const method = findMethod(entry.name)
   const known = publishedValues(entry.name, modelConfig)?.hyperparameters ?? method.defaults?.(modelConfig)
@@ -186,18 +240,36 @@ function planMethod(
       ...(error.hint === undefined ? {} : { hint: error.hint })
     })
   }
-  return { name: entry.name, hyperparameters: parsed.data as Record<string, unknown> }
+  return {
+    name: entry.name,
+    hyperparameters: parsed.data as Record<string, unknown>,
+    ...(method.train === undefined || trainOn === undefined ? {} : { training: trainOn })
+  }
 }
 
 function planShards(config: Config, settings: readonly PlannedSetting[]): PlannedShard[] {
   const shards: PlannedShard[] = []
-  for (const model of config.models) {
-    for (const dataset of new Set(settings.map((s) => s.dataset))) {
-      const together = settings.filter((s) => s.model === model && s.dataset === dataset)
-      for (let start = 0; start < dataset.cases.length; start += config.shard_size) {
-        const cases = dataset.cases.slice(start, start + config.shard_size)
-        shards.push({ index: shards.length, model, dataset, cases, settings: together })
-      }
+  // Settings that ask the same cases in the same way share their shards, and with them what the unedited model says; every chain is its own.
+  const groups = groupBy(settings, (s) =>
+    JSON.stringify([s.model, s.dataset.label, s.protocol, s.protocol.kind === 'sequential' ? s.id : null])
+  )
+  for (const together of groups.values()) {
+    const { model, dataset, protocol, cases } = together[0]!
+    const chained = protocol.kind === 'sequential'
+    let start = 0
+    for (const end of cuts(protocol, cases.length, config.shard_size)) {
+      shards.push({
+        index: shards.length,
+        model,
+        dataset,
+        protocol,
+        cases: cases.slice(start, end),
+        start,
+        settings: together,
+        ...(chained && start > 0 ? { previous: shards.length - 1 } : {}),
+        checkpoint: chained && protocol.askAfter.includes(end)
+      })
+      start = end
     }
   }
   return shards
@@ -216,7 +288,10 @@ function workersFor(config: Config, models: readonly ModelConfig[], shards: numb
 
 function hashOf(config: Config, settings: readonly PlannedSetting[], corpus: CorpusSource | undefined): string {
   const { seed, shard_size, scoring } = config
-  const what = settings.map((s) => [s.id, s.method.name, s.method.hyperparameters, s.model, s.dataset.hash])
+  const what = settings.map(({ id, method, model, dataset, protocol }) => {
+    const { name, hyperparameters, training } = method
+    return [id, name, hyperparameters, training?.hash, model, dataset.hash, dataset.measures, protocol]
+  })
   return createHash('sha256')
     .update(JSON.stringify([seed, shard_size, scoring.locality_tokens, corpus?.id, what]))
     .digest('hex')

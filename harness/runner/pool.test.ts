@@ -25,7 +25,10 @@ function start(program: string, options: PoolOptions = {}): WorkerPool {
   const run = `process.on('disconnect', () => { mark('gentle'); process.exit(0) }); process.on('message', ({ id }) => { const answer = (result) => process.send({ type: 'done', id, result }); ${program} })`
   writeFileSync(file, `${mark}\n${run}`)
   logs.length = 0
-  pool = new WorkerPool(1, setup, { onEdit: () => {}, onLog: (message) => logs.push(message) }, { file, ...options })
+  pool = new WorkerPool(1, setup, (event) => void (event.type === 'log' && logs.push(event.message)), {
+    file,
+    ...options
+  })
   return pool
 }
 

@@ -3,12 +3,8 @@ import { readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import pLimit from 'p-limit'
 import { UserError } from '../errors'
-import type { PlainError, Task, TaskMessage, TaskResults, WorkerMessage, WorkerSetup } from './tasks'
-
-export interface PoolEvents {
-  readonly onEdit: (setting: string, count: number) => void
-  readonly onLog: (message: string, details?: Readonly<Record<string, unknown>>) => void
-}
+import type { Executor } from './executor'
+import type { PlainError, Task, TaskMessage, TaskResults, WorkEvent, WorkerMessage, WorkerSetup } from './tasks'
 
 export interface PoolOptions {
   /** A worker that has said nothing and used no processor time for so long is stuck. */
@@ -34,19 +30,19 @@ interface Worker {
 class WorkerDied extends UserError {}
 
 /** Worker processes, each doing one task at a time; tasks wait in line by p-limit. A dead worker is started again and its task tried once more. */
-export class WorkerPool {
+export class WorkerPool implements Executor {
   readonly #workers: Worker[]
   readonly #setup: WorkerSetup
   readonly #limit: pLimit.Limit
-  readonly #events: PoolEvents
+  readonly #onEvent: (event: WorkEvent) => void
   readonly #options: Required<PoolOptions>
   readonly #watch: NodeJS.Timeout
   #nextId = 0
   #closed = false
 
-  constructor(size: number, setup: WorkerSetup, events: PoolEvents, options: PoolOptions = {}) {
+  constructor(size: number, setup: WorkerSetup, onEvent: (event: WorkEvent) => void, options: PoolOptions = {}) {
     this.#setup = setup
-    this.#events = events
+    this.#onEvent = onEvent
     // The same loader runs the workers from their sources when it runs us from ours.
     const file = join(__dirname, `worker${extname(__filename)}`)
     this.#options = { stuckMs: 180_000, graceMs: 1500, file, ...options }
@@ -90,14 +86,22 @@ export class WorkerPool {
       return (await this.#send(worker, task)) as TaskResults[T['type']]
     } catch (error) {
       if (!(error instanceof WorkerDied) || this.#closed) throw error
-      this.#events.onLog('a worker died; its task is tried once more', { task: task.type, reason: error.message })
+      this.#onEvent({
+        type: 'log',
+        message: 'a worker died; its task is tried once more',
+        details: { task: task.type, reason: error.message }
+      })
       Object.assign(worker, { ...this.#start(), busy: true })
       return (await this.#send(worker, task)) as TaskResults[T['type']]
     }
   }
 
   #start(): Worker {
-    const child = fork(this.#options.file, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    const child = fork(this.#options.file, {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      // Tasks and results hold typed arrays.
+      serialization: 'advanced'
+    })
     const worker: Worker = {
       process: child,
       busy: false,
@@ -138,11 +142,8 @@ export class WorkerPool {
   #receive(worker: Worker, message: WorkerMessage): void {
     worker.seen = { ticks: undefined, at: performance.now() }
     switch (message.type) {
-      case 'edit':
-        this.#events.onEdit(message.setting, message.count)
-        return
-      case 'log':
-        this.#events.onLog(message.message, message.details)
+      case 'event':
+        this.#onEvent(message.event)
         return
       case 'done':
         worker.current?.resolve(message.result)

@@ -1,23 +1,18 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { findMethod } from '../../methods'
+import { saveEdit } from '../edit'
 import { UserError } from '../errors'
 import { fileName } from '../file-name'
-import { type Manifest, readManifest, type Setting } from '../results/manifest'
-import { listRuns } from '../results/runs'
-import type { Setup } from '../results/types'
-import { RunFolder, readRows } from './folder'
+import { type Manifest, readManifest, type Setting, type Setup } from '../results/manifest'
+import { listRuns, readRows } from '../results/runs'
+import type { OnRunEvent } from './events'
+import type { Executor } from './executor'
+import { RunFolder, writeShard } from './folder'
 import { cacheDir, describeMachine, gitCommit, packageVersion } from './machine'
 import { type Plan, type PlannedSetting, type PlannedShard, placeOfSkipped } from './plan'
 import { WorkerPool } from './pool'
-import type { OpenedModel, WorkerSetup } from './tasks'
-
-export interface RunProgress {
-  readonly phase: 'preparing' | 'editing'
-  /** Edits computed, and in all. */
-  readonly done: number
-  readonly total: number
-}
+import type { OpenedModel, WorkEvent, WorkerSetup } from './tasks'
 
 export interface RunOptions {
   /** Folder of all runs. */
@@ -26,10 +21,11 @@ export interface RunOptions {
   readonly resume: boolean
   /** With `resume`: compute again what holds failed cases, of a complete run too. */
   readonly retryFailed?: boolean
-  readonly onProgress: (progress: RunProgress) => void
-  readonly onLog: (message: string) => void
+  readonly onEvent: OnRunEvent
   /** Stops the run; what is stored stays. */
   readonly signal: AbortSignal
+  /** Who does the work; worker processes of this machine when missing. */
+  readonly executor?: (workers: number, setup: WorkerSetup, onEvent: (event: WorkEvent) => void) => Executor
 }
 
 export interface FinishedRun {
@@ -64,41 +60,51 @@ class TooManyFailed extends Error {}
 export async function executeRun(plan: Plan, options: RunOptions): Promise<FinishedRun> {
   const started = performance.now()
   const seconds = () => (performance.now() - started) / 1000
-  const pool = new WorkerPool(plan.workers, workerSetup(plan), {
-    onEdit: (_, count) => progress.edit(count),
-    onLog: (message, details) => log?.(message, details)
-  })
-  let log: ((message: string, details?: Readonly<Record<string, unknown>>) => void) | undefined
-  const progress = new ProgressCount(plan, options.onProgress)
   let folder: RunFolder | undefined
+  // What whoever watches is told is told the log too, but for the counting.
+  const onEvent: OnRunEvent = (event) => {
+    if (event.type !== 'progress' && event.type !== 'edited' && event.type !== 'preparing') folder?.log(event)
+    options.onEvent(event)
+  }
+  const progress = new ProgressCount(plan, onEvent)
+  const make = options.executor ?? ((workers, setup, listen) => new WorkerPool(workers, setup, listen))
+  const executor = make(plan.workers, workerSetup(plan), (event) => {
+    if (event.type === 'edited') progress.edit(event.count)
+    onEvent(event)
+  })
   const work = async (): Promise<FinishedRun> => {
-    options.onProgress({ phase: 'preparing', done: 0, total: progress.total })
-    const opened = await openModels(plan, pool, options.onLog)
+    onEvent({ type: 'preparing', cases: progress.total })
+    const opened = await openModels(plan, executor, onEvent)
     const found = findRun(plan, opened, options)
     if (found !== undefined && 'edits' in found) return found
     const run = found ?? newFolder(plan, opened, options)
     folder = run
-    log = (message, details) => run.log(message, details)
-    log(run.resumed ? 'resumed' : 'started', { shards: plan.shards.length, workers: plan.workers })
-    await prepareMethods(plan, pool, run, opened)
+    const { dir, resumed } = run
+    onEvent({ type: 'started', run: run.manifest.id, dir, resumed, shards: plan.shards.length, workers: plan.workers })
+    await prepareMethods(plan, executor, run, opened, onEvent)
     const failures = new Failures(plan)
-    const missing = plan.shards.filter((shard) => {
-      const edits = run.editsOf(shard)
-      const failed = edits?.filter((e) => e.error !== null).length ?? 0
-      if (edits === undefined) return true
-      if (failed === 0 || options.retryFailed !== true) {
+    const missing = missingShards(
+      plan,
+      run,
+      options.retryFailed === true,
+      (shard, failed) => {
         failures.add(failed)
         progress.skip(shard)
-        return false
-      }
-      run.drop(shard)
-      return true
-    })
-    await Promise.all(
-      missing.map(async (shard) => failures.add(await runShard(plan, shard, pool, run, opened.get(shard.model)!)))
+      },
+      onEvent
     )
-    await checkWeights(pool, opened)
+    await Promise.all(
+      linesOf(missing).map(async (line) => {
+        for (const shard of line) {
+          const failed = await runShard(plan, shard, executor, run, opened.get(shard.model)!)
+          onEvent({ type: 'shard', index: shard.index, cases: shard.cases.length, failed })
+          failures.add(failed)
+        }
+      })
+    )
+    await checkWeights(executor, opened)
     const manifest = run.finish(plan.shards, seconds())
+    onEvent({ type: 'complete', seconds: seconds() })
     return { dir: run.dir, manifest, ...failures.count(), resumedShards: plan.shards.length - missing.length }
   }
   // A worker in the middle of its work does not answer, so stopping is a race.
@@ -109,7 +115,7 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
     return await Promise.race([work(), stopped])
   } catch (error) {
     // Nobody writes into the folder any more once the workers are gone.
-    await pool.close()
+    await executor.close()
     const stored = folder?.storedShards(plan.shards).length ?? 0
     if (folder?.manifest.status === 'running') {
       // A run that came to nothing leaves nothing.
@@ -121,9 +127,46 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
     const reason = failed ? error.message : undefined
     throw new RunInterrupted(folder?.dir ?? options.resultsDir, stored, plan.shards.length, reason)
   } finally {
-    await pool.close()
+    await executor.close()
     folder?.release()
   }
+}
+
+/**
+ * Shards that are still to be computed. A link of a chain rests on the edit that those before came to, so that what comes after a link that is
+ * computed again is computed again too.
+ */
+function missingShards(
+  plan: Plan,
+  run: RunFolder,
+  retryFailed: boolean,
+  onStored: (shard: PlannedShard, failed: number) => void,
+  onEvent: OnRunEvent
+): PlannedShard[] {
+  const missing = new Set<number>()
+  return plan.shards.filter((shard) => {
+    const edits = run.editsOf(shard, (reason) => onEvent({ type: 'damaged', index: shard.index, reason }))
+    const failed = edits?.filter((e) => e.error !== null).length ?? 0
+    const follows = shard.previous !== undefined && missing.has(shard.previous)
+    if (edits !== undefined && !follows && (failed === 0 || !retryFailed)) {
+      onStored(shard, failed)
+      return false
+    }
+    run.drop(shard)
+    missing.add(shard.index)
+    return true
+  })
+}
+
+/** Shards that can be computed side by side; those of a chain one after another. */
+function linesOf(shards: readonly PlannedShard[]): PlannedShard[][] {
+  const lines = new Map<number, PlannedShard[]>()
+  for (const shard of shards) {
+    const line = (shard.previous === undefined ? undefined : lines.get(shard.previous)) ?? []
+    line.push(shard)
+    lines.set(shard.index, line)
+  }
+  return [...new Set(lines.values())]
 }
 
 function workerSetup({ config, threads, corpus }: Plan): WorkerSetup {
@@ -137,30 +180,42 @@ function workerSetup({ config, threads, corpus }: Plan): WorkerSetup {
   }
 }
 
-async function openModels(plan: Plan, pool: WorkerPool, onLog: RunOptions['onLog']): Promise<Map<string, OpenedModel>> {
+async function openModels(plan: Plan, executor: Executor, onEvent: OnRunEvent): Promise<Map<string, OpenedModel>> {
   const opened = new Map<string, OpenedModel>()
-  for (const model of plan.config.models) opened.set(model, await pool.run({ type: 'open', model }))
+  for (const model of plan.config.models) opened.set(model, await executor.run({ type: 'open', model }))
   if (plan.config.backend === 'auto' && [...opened.values()].some((m) => m.backend === 'cpu'))
-    onLog(
-      'no fast backend is installed: plain JavaScript computes, many times slower; `bench doctor` says why, and npm install --ignore-scripts brings it'
-    )
+    onEvent({
+      type: 'note',
+      message:
+        'no fast backend is installed: plain JavaScript computes, many times slower; `bench doctor` says why, and npm install --ignore-scripts brings it'
+    })
   return opened
 }
 
-/** The work all edits of a method share, once for a method, a model and its hyper-parameters. */
+/** What methods learn, and the work all edits of a method share: once for a method, a model and its hyper-parameters. */
 async function prepareMethods(
   plan: Plan,
-  pool: WorkerPool,
+  executor: Executor,
   folder: RunFolder,
-  opened: ReadonlyMap<string, OpenedModel>
+  opened: ReadonlyMap<string, OpenedModel>,
+  onEvent: OnRunEvent
 ): Promise<void> {
   const done = new Map<string, Setup>()
   for (const { id, model, method } of plan.settings) {
-    if (folder.manifest.setup[id] !== undefined) continue
+    const known = folder.manifest.setup[id]
     const key = JSON.stringify([model, method.name, method.hyperparameters])
-    const setup = done.get(key) ?? (await pool.run({ type: 'prepare', model, opened: opened.get(model)!, method }))
-    done.set(key, setup)
-    folder.setup(id, setup)
+    let setup = done.get(key)
+    if (setup === undefined) {
+      const task = { model, opened: opened.get(model)!, method }
+      const training = method.training === undefined ? undefined : await executor.run({ type: 'train', ...task })
+      if (known !== undefined) continue
+      if (training !== undefined) onEvent({ type: 'trained', setting: id, training })
+      const prepared = await executor.run({ type: 'prepare', ...task })
+      setup = training === undefined ? prepared : { ...prepared, training }
+      done.set(key, setup)
+      onEvent({ type: 'prepared', setting: id, setup })
+    }
+    if (known === undefined) folder.setup(id, setup)
   }
 }
 
@@ -168,24 +223,33 @@ async function prepareMethods(
 async function runShard(
   plan: Plan,
   shard: PlannedShard,
-  pool: WorkerPool,
+  executor: Executor,
   folder: RunFolder,
   opened: OpenedModel
 ): Promise<number> {
   const { store_edits: store } = plan.config
-  const stored = store === 'all' ? shard.dataset.cases : shard.dataset.cases.slice(0, store)
-  const { failed } = await pool.run({
+  const all = shard.settings[0]!.cases
+  const stored = store === 'all' ? all : all.slice(0, store)
+  const before = plan.shards[shard.previous ?? -1]
+  const soFar = before === undefined ? undefined : folder.soFar(before)
+  const result = await executor.run({
     type: 'shard',
     model: shard.model,
     opened,
     methods: shard.settings.map((s) => s.method),
+    measures: shard.dataset.measures,
+    protocol: shard.protocol,
     cases: shard.cases,
-    dir: folder.shardDir(shard),
-    editsDir: join(folder.dir, 'edits'),
-    storeEditsOf: stored.map((c) => c.id)
+    start: shard.start,
+    storeEditsOf: stored.map((c) => c.id),
+    ...(soFar === undefined ? {} : { soFar }),
+    ...(shard.checkpoint ? { askAgain: all.slice(0, shard.start) } : {})
   })
-  folder.log('shard', { index: shard.index, cases: shard.cases.length, failed })
-  return failed
+  const model = { name: shard.settings[0]!.modelName, hash: opened.hash }
+  for (const { setting, caseId, edit } of result.stored)
+    saveEdit(join(folder.dir, 'edits', setting, fileName(caseId)), edit, model)
+  writeShard(folder.shardDir(shard), result, model)
+  return result.failed
 }
 
 /** Counts failed edits, and stops the run when there are more than the config allows. */
@@ -222,29 +286,29 @@ class Failures {
 
 /** Edits are values: the base weights must be the same bytes after the run. */
 export async function checkWeights(
-  pool: Pick<WorkerPool, 'run'>,
+  executor: Pick<Executor, 'run'>,
   opened: ReadonlyMap<string, OpenedModel>
 ): Promise<void> {
   for (const [model, before] of opened) {
-    const after = await pool.run({ type: 'weights-hash', model, opened: before })
+    const after = await executor.run({ type: 'weights-hash', model, opened: before })
     if (after.weightsHash !== before.weightsHash) throw new Error(`the weights of ${model} changed during the run`)
   }
 }
 
 class ProgressCount {
   readonly total: number
-  readonly #report: (progress: RunProgress) => void
+  readonly #onEvent: OnRunEvent
   #done = 0
 
-  constructor(plan: Plan, report: (progress: RunProgress) => void) {
+  constructor(plan: Plan, onEvent: OnRunEvent) {
     this.total = plan.shards.reduce((sum, s) => sum + s.cases.length * s.settings.length, 0)
-    this.#report = report
+    this.#onEvent = onEvent
   }
 
   edit(count: number): void {
     // A case that is tried again counts once.
     this.#done = Math.min(this.total, this.#done + count)
-    this.#report({ phase: 'editing', done: this.#done, total: this.total })
+    this.#onEvent({ type: 'progress', done: this.#done, total: this.total })
   }
 
   skip({ cases, settings }: PlannedShard): void {
@@ -264,11 +328,12 @@ function hashOfRun(plan: Plan, opened: ReadonlyMap<string, OpenedModel>): string
 function findRun(
   plan: Plan,
   opened: ReadonlyMap<string, OpenedModel>,
-  { resume, resultsDir, retryFailed, onLog }: RunOptions
+  { resume, resultsDir, retryFailed, onEvent }: RunOptions
 ): RunFolder | FinishedRun | undefined {
   if (!resume) return undefined
   const hash = hashOfRun(plan, opened)
-  const unreadable = (problem: UserError) => onLog(`left alone: ${problem.format()}`)
+  const note = (message: string) => onEvent({ type: 'note', message })
+  const unreadable = (problem: UserError) => note(`left alone: ${problem.format()}`)
   const same = listRuns(resultsDir, unreadable).filter((r) => r.manifest.hash === hash)
   const running = same.find((r) => r.manifest.status === 'running')
   if (running !== undefined) return RunFolder.resume(running.dir, running.manifest)
@@ -286,7 +351,7 @@ function findRun(
       unreadable(error)
     }
   }
-  onLog(`no run of this config and data in ${resultsDir}; starting a new one`)
+  note(`no run of this config and data in ${resultsDir}; starting a new one`)
   return undefined
 }
 
@@ -295,7 +360,7 @@ function newFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, { resul
   const hash = hashOfRun(plan, opened)
   const backends = [...new Set([...opened.values()].map((m) => m.backend))]
   const manifestOf = (id: string): Manifest => ({
-    format: 'bench-run-2',
+    format: 'bench-run-3',
     id,
     name: plan.config.name,
     hash,
@@ -323,7 +388,7 @@ function newFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, { resul
 }
 
 function describeSetting(
-  { id, label, modelName, dataset, method }: PlannedSetting,
+  { id, label, modelName, dataset, method, protocol }: PlannedSetting,
   opened: OpenedModel,
   { scoring }: Plan['config']
 ): Setting {
@@ -342,7 +407,8 @@ function describeSetting(
       options: dataset.options,
       skipped: { malformed: skipped('malformed'), noEdit: skipped('no edit') }
     },
-    protocol: 'single',
+    protocol,
+    measures: dataset.measures,
     scoring: { locality_tokens: scoring.locality_tokens }
   }
 }

@@ -1,7 +1,15 @@
 import type { EditCase } from '../../datasets/types'
-import type { ModelIdentity } from '../model/types'
-import type { Setup } from '../results/types'
+import type { DatasetEntry } from '../config/schema'
+import type { Edit } from '../edit'
+import type { ModelIdentity } from '../model'
+import type { Setup } from '../results/manifest'
+import type { Protocol } from '../results/protocol'
 import type { BackendName } from '../tensor'
+
+/*
+ * What a run asks of whoever executes it, and what it gets back: plain values and bytes that a structured clone carries, so that they can cross to
+ * another process or machine. Models, corpora and data are named by their content.
+ */
 
 /** Where text for second moments comes from, a file or the embedded world's own corpus, and the name of its content. */
 export interface CorpusSource {
@@ -9,12 +17,21 @@ export interface CorpusSource {
   readonly id: string
 }
 
-/** A method as a worker is to run it. */
+/** Cases that a method is trained on: where they come from, and the hash of what they are. */
+export interface TrainingData {
+  readonly entries: readonly DatasetEntry[]
+  readonly hash: string
+}
+
+/** A method as it is to be run. */
 export interface MethodTask {
   readonly setting: string
+  /** As in the config: a name of the registry, or where a method from outside is. */
   readonly name: string
   /** Resolved: defaults filled in. */
   readonly hyperparameters: Readonly<Record<string, unknown>>
+  /** Missing for methods that learn nothing beforehand. */
+  readonly training?: TrainingData
 }
 
 /** What all tasks of a run share. */
@@ -27,25 +44,33 @@ export interface WorkerSetup {
   readonly localityTokens: number
 }
 
-/** What a worker process can be asked to do. `opened` is the model as the run opened it: another one is refused. */
+/** Cases that are edited and asked by some methods, and what comes before them in their chain. */
+export interface ShardTask {
+  readonly type: 'shard'
+  readonly model: string
+  readonly opened: ModelIdentity
+  readonly methods: readonly MethodTask[]
+  readonly measures: readonly string[]
+  readonly protocol: Protocol
+  readonly cases: readonly EditCase[]
+  /** Index of the first case among those of its setting. */
+  readonly start: number
+  /** Cases whose edits are stored. */
+  readonly storeEditsOf: readonly string[]
+  /** Of a chain: its edit so far, and the cases before, when all are asked again at the end. */
+  readonly soFar?: Edit
+  readonly askAgain?: readonly EditCase[]
+}
+
+/** What can be asked of an executor. `opened` is the model as the run opened it: another one is refused. */
 export type Task =
   /** Open a model; the answer says what it is. */
   | { readonly type: 'open'; readonly model: string }
+  /** Learn what a method must know before it edits; the answer says how long it took. */
+  | { readonly type: 'train'; readonly model: string; readonly opened: ModelIdentity; readonly method: MethodTask }
   /** Do the work that all edits of a method share; the answer says how long it took. */
   | { readonly type: 'prepare'; readonly model: string; readonly opened: ModelIdentity; readonly method: MethodTask }
-  /** Edit and score some cases by every method and store their rows. */
-  | {
-      readonly type: 'shard'
-      readonly model: string
-      readonly opened: ModelIdentity
-      readonly methods: readonly MethodTask[]
-      readonly cases: readonly EditCase[]
-      /** Folder the rows go to. */
-      readonly dir: string
-      /** Where edits are stored, and of which cases. */
-      readonly editsDir: string
-      readonly storeEditsOf: readonly string[]
-    }
+  | ShardTask
   | { readonly type: 'weights-hash'; readonly model: string; readonly opened: ModelIdentity }
 
 export interface OpenedModel extends ModelIdentity {
@@ -53,10 +78,21 @@ export interface OpenedModel extends ModelIdentity {
   readonly backend: string
 }
 
+export interface ShardResult {
+  /** Arrow files. */
+  readonly answers: Uint8Array
+  readonly edits: Uint8Array
+  readonly failed: number
+  readonly stored: readonly { readonly setting: string; readonly caseId: string; readonly edit: Edit }[]
+  /** Of a chain: its edit after these cases. */
+  readonly soFar?: Edit
+}
+
 export interface TaskResults {
   readonly open: OpenedModel
+  readonly train: NonNullable<Setup['training']>
   readonly prepare: Setup
-  readonly shard: { readonly failed: number }
+  readonly shard: ShardResult
   readonly 'weights-hash': { readonly weightsHash: string }
 }
 
@@ -71,8 +107,19 @@ export interface TaskMessage {
 export type WorkerMessage =
   | { readonly type: 'done'; readonly id: number; readonly result: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: PlainError }
-  /** So many edits are computed. */
-  | { readonly type: 'edit'; readonly setting: string; readonly count: number }
+  | { readonly type: 'event'; readonly event: WorkEvent }
+
+/** What is said while a task is done. */
+export type WorkEvent =
+  /** So many cases are edited. */
+  | { readonly type: 'edited'; readonly setting: string; readonly count: number }
+  | {
+      readonly type: 'training'
+      readonly setting: string
+      readonly step: number
+      readonly steps: number
+      readonly loss?: number
+    }
   | { readonly type: 'log'; readonly message: string; readonly details?: Readonly<Record<string, unknown>> }
 
 /** An error that can cross a process boundary. */

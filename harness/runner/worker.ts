@@ -6,7 +6,7 @@ import type { PlainError, TaskMessage, WorkerMessage } from './tasks'
 const send = (message: WorkerMessage): void => {
   process.send?.(message)
 }
-const state = new WorkerState(send)
+const state = new WorkerState((event) => send({ type: 'event', event }))
 let queue = Promise.resolve()
 
 process.on('message', ({ id, setup, task }: TaskMessage) => {

@@ -1,5 +1,5 @@
 import type { Property } from '../../datasets/types'
-import type { Grade } from '../results/types'
+import type { Grade } from './types'
 
 /** From where a share counts as medium and as high, in 0..1. */
 export type Grading = Readonly<Record<Property, { readonly medium: number; readonly high: number }>>

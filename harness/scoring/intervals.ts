@@ -1,5 +1,5 @@
 import { randomStream } from '../random'
-import type { Estimate } from '../results/types'
+import type { Estimate } from './types'
 
 export interface IntervalOptions {
   readonly seed: number

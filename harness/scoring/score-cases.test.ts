@@ -16,10 +16,12 @@ import {
 import { randomStream } from '../random'
 import { useBackend } from '../tensor'
 import { goesOnInWord, wordsOf } from './answers'
+import { probability } from './measures/probability'
 import { askBase, askEdited, tooLong } from './score-cases'
 
 let model: LanguageModel
-const options = { localityTokens: 6 }
+const options = { localityTokens: 6, measures: [probability] }
+const ASKING = { setting: 's', held: 1 }
 
 beforeAll(async () => {
   await useBackend('onnxruntime', { threads: 1 })
@@ -36,7 +38,8 @@ const probe = (change: Partial<Probe>): Probe => ({
 })
 const caseOf = (id: string, ...probes: Probe[]): EditCase => ({
   id,
-  request: { prompt: 'The zebra eats', subject: 'zebra', target: 'fish' },
+  requests: [{ prompt: 'The zebra eats', subject: 'zebra', target: 'fish' }],
+  place: '',
   probes
 })
 /** A change of W_proj that has an effect on everything. */
@@ -68,7 +71,7 @@ it('calls an answer right if and only if greedy decoding gives exactly it, edite
   const candidates = [...new Set([...before, ...after, 'seeds', 'savanna'])].filter((c) => c !== '')
   const probes = PROMPTS.flatMap((prompt) => candidates.map((c) => probe({ prompt, expected: [c] })))
   const [only] = [caseOf('1', ...probes)]
-  const { rows } = askEdited(model, askBase(model, [only], options), [edit], 's')
+  const { rows } = askEdited(model, askBase(model, [only], options), [edit], ASKING)
   expect(rows).toHaveLength(probes.length)
   for (const [i, { exactBefore, exactAfter }] of rows.entries()) {
     const said = Math.floor(i / candidates.length)
@@ -83,29 +86,29 @@ it('calls an answer right if and only if greedy decoding gives exactly it, edite
 
 it('takes the accepted answer that fits best', () => {
   const base = askBase(model, [caseOf('1', probe({ expected: ['tractor', 'seeds'] }))], options)
-  const [row] = askEdited(model, base, [noise(0)], 's').rows
+  const [row] = askEdited(model, base, [noise(0)], ASKING).rows
   expect(row).toMatchObject({ expected: 'seeds', exactBefore: true, exactAfter: true })
 })
 
 it('compares locality with the unedited model’s own answer, up to the end of its sentence', () => {
   const same = probe({ property: 'locality', kind: 'neighbourhood', expected: 'same-as-before' })
   const base = askBase(model, [caseOf('1', same)], options)
-  const [kept] = askEdited(model, base, [noise(0)], 's').rows
+  const [kept] = askEdited(model, base, [noise(0)], ASKING).rows
   expect(kept).toMatchObject({ expected: 'seeds', exactBefore: true, exactAfter: true, shareAfter: 1 })
-  const [lost] = askEdited(model, base, [noise(30)], 's').rows
+  const [lost] = askEdited(model, base, [noise(30)], ASKING).rows
   expect(lost).toMatchObject({ exactBefore: true, exactAfter: false })
 })
 
 it('compares the likelihoods of two continuations, lower when worse', () => {
   const base = askBase(model, [caseOf('1', probe({ compare: { better: 'seeds', worse: 'fish' } }))], options)
-  const [row] = askEdited(model, base, [noise(0)], 's').rows
-  expect(row!.betterNllBefore!).toBeLessThan(row!.worseNllBefore!)
-  expect(row!.betterNllAfter).toBeCloseTo(row!.betterNllBefore!, 4)
+  const [row] = askEdited(model, base, [noise(0)], ASKING).rows
+  expect(row!.scores['better_nll.before']!).toBeLessThan(row!.scores['worse_nll.before']!)
+  expect(row!.scores['better_nll.after']).toBeCloseTo(row!.scores['better_nll.before']!, 4)
 })
 
 it('has no rows for a case whose edit failed, and scores every case under its own edit', () => {
   const cases = [caseOf('a', probe({})), caseOf('b', probe({})), caseOf('c', probe({}))]
-  const { rows } = askEdited(model, askBase(model, cases, options), [noise(0), undefined, noise(30)], 's')
+  const { rows } = askEdited(model, askBase(model, cases, options), [noise(0), undefined, noise(30)], ASKING)
   expect(rows.map((r) => [r.caseId, r.exactAfter])).toEqual([
     ['a', true],
     ['c', false]
@@ -128,7 +131,7 @@ describe('what is stored as said', () => {
   it('is what the models say themselves, up to a natural stop, right or wrong', () => {
     const edits = [noise(0.5), noise(3)]
     const cases = ['a', 'b'].map((id) => caseOf(id, ...prompts.flatMap(kinds)))
-    const { rows } = askEdited(model, askBase(model, cases, options), edits, 's')
+    const { rows } = askEdited(model, askBase(model, cases, options), edits, ASKING)
     const say = (prompt: string, edit?: Edit) => {
       const ids = encodePrompt(model.tokenizer, prompt)
       const [said] = generateEdited(model, [{ prompt, edit }], { maxNewTokens: 6 })
@@ -151,7 +154,7 @@ describe('what is stored as said', () => {
       parts: [{ kind: 'dense', site: 'layers.2.mlp.proj', out: dim, in: ffDim, delta }]
     }
     const cases = ['a', 'b', 'c'].map((id) => caseOf(id, probe({ expected: ['no such answer'] })))
-    const { rows } = askEdited(model, askBase(model, cases, options), [dense, noise(0), noise(3)], 's')
+    const { rows } = askEdited(model, askBase(model, cases, options), [dense, noise(0), noise(3)], ASKING)
     expect(rows[1]!.after).toBe(rows[1]!.before)
     expect(rows[0]!.after).not.toBe(rows[1]!.after)
     expect(rows[2]!.after).not.toBe(rows[1]!.after)
@@ -194,7 +197,7 @@ describe('a right answer', () => {
   const ask = (text: string, expected: string) => {
     const said = saying(text)
     const cases = [caseOf('1', probe({ expected: [expected] }))]
-    return askEdited(said, askBase(said, cases, options), [noise(0)], 's').rows[0]!
+    return askEdited(said, askBase(said, cases, options), [noise(0)], ASKING).rows[0]!
   }
 
   it.each([
@@ -228,7 +231,7 @@ describe('a right answer', () => {
 
 it('fails the cases whose edit leaves numbers that are none, and only those', () => {
   const cases = ['a', 'b', 'c'].map((id) => caseOf(id, probe({})))
-  const { rows, broken } = askEdited(model, askBase(model, cases, options), [noise(0), noise(1e30), noise(0)], 's')
+  const { rows, broken } = askEdited(model, askBase(model, cases, options), [noise(0), noise(1e30), noise(0)], ASKING)
   expect(rows.map((r) => r.caseId)).toEqual(['a', 'c'])
   expect([...broken]).toEqual([[1, expect.stringMatching(/logits of the model edited by noise are not finite/)]])
 })
@@ -237,7 +240,7 @@ it('keeps every column its own: EasyEdit’s locality share, and both likelihood
   const same = probe({ property: 'locality', kind: 'unrelated', expected: 'same-as-before', gold: 'seeds and water' })
   const compared = probe({ compare: { better: 'seeds', worse: 'fish' } })
   const edit = noise(3)
-  const [lost, row] = askEdited(model, askBase(model, [caseOf('1', same, compared)], options), [edit], 's').rows
+  const [lost, row] = askEdited(model, askBase(model, [caseOf('1', same, compared)], options), [edit], ASKING).rows
   const prompt = 'The zebra eats'
   const score = (text: string, e?: Edit) =>
     scoreEdited(model, [{ prompt, target: encodeTarget(model.tokenizer, text), edit: e }])[0]!
@@ -246,8 +249,23 @@ it('keeps every column its own: EasyEdit’s locality share, and both likelihood
   expect(lost!.shareBefore).toBe(1)
   expect(lost!.shareAfter).toBe(after.filter((id, i) => id === before[i]).length / before.length)
   expect(lost!.shareAfter).toBeLessThan(1)
-  expect(row!.betterNllBefore).toBeCloseTo(mean(score('seeds').nll), 5)
-  expect(row!.worseNllBefore).toBeCloseTo(mean(score('fish').nll), 5)
-  expect(row!.betterNllAfter).toBeCloseTo(mean(score('seeds', edit).nll), 4)
-  expect(row!.worseNllAfter).toBeCloseTo(mean(score('fish', edit).nll), 4)
+  expect(row!.scores['better_nll.before']).toBeCloseTo(mean(score('seeds').nll), 5)
+  expect(row!.scores['worse_nll.before']).toBeCloseTo(mean(score('fish').nll), 5)
+  expect(row!.scores['better_nll.after']).toBeCloseTo(mean(score('seeds', edit).nll), 4)
+  expect(row!.scores['worse_nll.after']).toBeCloseTo(mean(score('fish', edit).nll), 4)
+})
+
+it('in a sequence a ruined model answers wrongly instead of failing its cases', () => {
+  const same = probe({ property: 'locality', kind: 'unrelated', expected: 'same-as-before' })
+  const compared = probe({ compare: { better: 'seeds', worse: 'fish' } })
+  const base = askBase(model, [caseOf('a', compared, same), caseOf('b', compared)], options)
+  const asking = { setting: 's', held: [1, 2], checkpoint: true, brokenIsWrong: true }
+  const { rows } = askEdited(model, base, [noise(1e30), null], asking)
+  expect(rows.map((r) => [r.caseId, r.exactAfter, r.shareAfter > 0, r.held, r.checkpoint])).toEqual([
+    ['a', false, false, 1, true],
+    ['a', false, false, 1, true],
+    ['b', true, true, 2, true]
+  ])
+  expect(rows[0]!.scores['better_nll.after']).toBe(Number.POSITIVE_INFINITY)
+  expect(probability.value(rows[0]!, 'after')).toBe(0)
 })

@@ -1,6 +1,5 @@
 import type { EditCase, Probe } from '../../datasets/types'
 import { type Edit, generateEdited, nameUnder, scoreEdited, type UnderEdit } from '../edit'
-import { UserError } from '../errors'
 import {
   encodePrompt,
   encodeTarget,
@@ -12,10 +11,13 @@ import {
 } from '../model'
 import type { AnswerRow } from '../results/rows'
 import { goesOnInWord, isStop, textOf, wordsOf } from './answers'
+import { type Measure, type Side, scoreKey } from './measures'
 
 export interface ScoreOptions {
   /** Longest answer of the base model that locality compares, in tokens. */
   readonly localityTokens: number
+  /** Measures that want more than the accepted answers scored. */
+  readonly measures?: readonly Measure[]
 }
 
 /** A continuation of a prompt. */
@@ -29,21 +31,36 @@ interface Question {
   readonly probe: Probe
   /** Accepted answers, or the base model's own. */
   readonly answers: readonly Continuation[]
-  readonly better?: Continuation
-  readonly worse?: Continuation
+  /** What measures want scored besides, by name. */
+  readonly further: Readonly<Record<string, Continuation>>
   /** The gold answer over whose positions EasyEdit compares the choices before and after. */
   readonly gold?: Continuation
   /** The base model's own words. */
   readonly before: string
 }
 
-/** The cases of one shard, with everything about the unedited model: made once, used by every method. */
+/** Some cases with everything about the unedited model: made once, used by every method. */
 export interface BaseAnswers {
   readonly cases: readonly EditCase[]
   readonly questions: readonly (readonly Question[])[]
   readonly scores: Scores
+  readonly measures: readonly Measure[]
   /** Longest answer that is generated, in tokens. */
   readonly answerTokens: number
+}
+
+/** The answers of some of the cases. */
+export function someOf(base: BaseAnswers, chosen: readonly number[]): BaseAnswers {
+  return { ...base, cases: chosen.map((i) => base.cases[i]!), questions: chosen.map((i) => base.questions[i]!) }
+}
+
+/** When answers are asked for: under which setting, how many cases were edited into the model that each case is asked of, and whether it is at a checkpoint. */
+export interface Asking {
+  readonly setting: string
+  readonly held: number | readonly number[]
+  readonly checkpoint?: boolean
+  /** Numbers that are none are wrong answers, not failed cases: in a sequence the model that an edit ruined is the one that answers. */
+  readonly brokenIsWrong?: boolean
 }
 
 /** Longer answers than this are shown cut, unless the expected one is longer. */
@@ -68,7 +85,7 @@ export function askBase(model: LanguageModel, cases: readonly EditCase[], option
   const own = new Map(texts.map((text, i) => [text, { ids: encodePrompt(tokenizer, text), said: said[i]! }]))
   const questions = cases.map((c) => c.probes.map((probe) => question(model, probe, own.get(probe.prompt)!, options)))
   const scores = new Scores(model, questions.flat().flatMap(continuations), () => undefined)
-  return { cases, questions, scores, answerTokens }
+  return { cases, questions, scores, measures: options.measures ?? [], answerTokens }
 }
 
 /** Answers under the edits, and the cases whose edit left no model that answers. */
@@ -80,31 +97,38 @@ export interface EditedAnswers {
 
 /**
  * Asks the edited model the probes of the cases whose edit is given, and lays the answers beside the base model's.
- * @param edits by case; cases without one (failed) have no rows
+ * @param edits by case; cases without one (failed) have no rows; `null` is the model as it is
  */
 export function askEdited(
   model: LanguageModel,
   base: BaseAnswers,
-  edits: readonly (Edit | undefined)[],
-  setting: string
+  edits: readonly (Edit | null | undefined)[],
+  asking: Asking
 ): EditedAnswers {
   const owner = new Map<Continuation, number>()
   for (const [i, questions] of base.questions.entries()) {
     if (edits[i] !== undefined) for (const asked of questions.flatMap(continuations)) owner.set(asked, i)
   }
-  const scores = new Scores(model, [...owner.keys()], (c) => edits[owner.get(c)!])
+  const editOf = (i: number) => edits[i] ?? undefined
+  const scores = new Scores(model, [...owner.keys()], (c) => editOf(owner.get(c)!))
   const broken = new Map<number, string>()
-  for (const [c, i] of owner) if (!scores.of(c).finite) broken.set(i, new NotFinite(nameUnder(model, edits[i])).message)
+  for (const [c, i] of owner)
+    if (!scores.of(c).finite) broken.set(i, new NotFinite(nameUnder(model, editOf(i))).message)
+  const asked = (i: number) => edits[i] !== undefined && (asking.brokenIsWrong === true || !broken.has(i))
   const verdicts = base.questions.map((questions, i) =>
-    edits[i] === undefined || broken.has(i) ? [] : questions.map((q) => verdict(model, q, base.scores, scores))
+    asked(i) ? questions.map((q) => verdict(model, q, base.scores, scores, !broken.has(i))) : []
   )
-  const words = wordsAfter(model, base, edits, verdicts, broken)
+  const words = wordsAfter(
+    model,
+    base,
+    edits.map((_, i) => editOf(i)),
+    verdicts,
+    broken
+  )
   const rows = base.cases.flatMap((c, i) =>
-    broken.has(i)
-      ? []
-      : verdicts[i]!.map((v, probe) =>
-          answerRow(model, setting, c.id, probe, base.scores, scores, v, words[i]![probe]!)
-        )
+    asked(i)
+      ? verdicts[i]!.map((v, probe) => answerRow(model, asking, i, c.id, probe, base, scores, v, words[i]![probe]!))
+      : []
   )
   return { rows, broken }
 }
@@ -112,20 +136,24 @@ export function askEdited(
 /** Why a case cannot be asked of this model, undefined when it can: a text that is longer than the model's positions. */
 export function tooLong(
   model: LanguageModel,
-  { request, probes }: EditCase,
-  { localityTokens }: ScoreOptions
+  { requests, probes }: EditCase,
+  { localityTokens, measures }: ScoreOptions
 ): string | undefined {
   const { tokenizer, config } = model
   const length = (text: string) => encodePrompt(tokenizer, text).length
-  const answer = ({ expected, compare, gold }: Probe) =>
-    Math.max(
-      expected === 'same-as-before' ? localityTokens : 0,
-      ...[...(expected === 'same-as-before' ? [] : expected), compare?.better, compare?.worse, gold].map((text) =>
-        text === undefined ? 0 : encodeTarget(tokenizer, text).length
-      )
-    )
+  const answer = (probe: Probe) => {
+    const { expected, gold } = probe
+    const further = (measures ?? []).flatMap((m) => Object.values(m.continuations?.(probe) ?? {}))
+    const texts = [
+      ...(expected === 'same-as-before' ? [] : expected),
+      ...further,
+      ...(gold === undefined ? [] : [gold])
+    ]
+    const own = expected === 'same-as-before' ? localityTokens : 0
+    return Math.max(own, ...texts.map((text) => encodeTarget(tokenizer, text).length))
+  }
   const longest = Math.max(
-    length(`${request.prompt} ${request.target}`),
+    ...requests.map(({ prompt, target }) => length(`${prompt} ${target}`)),
     ...probes.map((probe) => length(probe.prompt) + answer(probe))
   )
   return longest > config.maxPositions
@@ -158,8 +186,8 @@ class Scores {
   }
 }
 
-const continuations = ({ answers, better, worse, gold }: Question): Continuation[] =>
-  [...answers, better, worse, gold].filter((c) => c !== undefined)
+const continuations = ({ answers, further, gold }: Question): Continuation[] =>
+  [...answers, ...Object.values(further), gold].filter((c) => c !== undefined)
 
 /** Greedy answers, up to and with the token that ends them where one does within so many tokens. */
 function answersTo(model: LanguageModel, items: readonly (ToContinue & UnderEdit)[], maxNewTokens: number): number[][] {
@@ -171,7 +199,7 @@ function question(
   model: LanguageModel,
   probe: Probe,
   own: { ids: readonly number[]; said: readonly number[] },
-  { localityTokens }: ScoreOptions
+  { localityTokens, measures = [] }: ScoreOptions
 ): Question {
   const { tokenizer } = model
   const { prompt } = probe
@@ -183,7 +211,9 @@ function question(
       probe.expected === 'same-as-before'
         ? [{ prompt, ids, target: compared(model, said, localityTokens) }]
         : probe.expected.map(after),
-    ...(probe.compare === undefined ? {} : { better: after(probe.compare.better), worse: after(probe.compare.worse) }),
+    further: Object.fromEntries(
+      measures.flatMap((m) => Object.entries(m.continuations?.(probe) ?? {})).map(([name, text]) => [name, after(text)])
+    ),
     ...(probe.gold === undefined ? {} : { gold: after(probe.gold) }),
     before: wordsOf(tokenizer, ids, said).trim()
   }
@@ -204,11 +234,13 @@ interface Verdict {
   readonly bestBefore: Continuation
   readonly exactBefore: boolean
   readonly exactAfter: boolean
+  /** Whether the edited model's numbers are numbers. */
+  readonly finite: boolean
   /** Whether the right answer also ends there. */
   readonly endsAfter: boolean
 }
 
-function verdict(model: LanguageModel, question: Question, base: Scores, edited: Scores): Verdict {
+function verdict(model: LanguageModel, question: Question, base: Scores, edited: Scores, finite: boolean): Verdict {
   const own = question.probe.expected === 'same-as-before'
   const fits = (scores: Scores) =>
     question.answers
@@ -226,8 +258,9 @@ function verdict(model: LanguageModel, question: Question, base: Scores, edited:
     best: after.c,
     bestBefore: before.c,
     exactBefore: before.exact,
-    exactAfter: after.exact,
-    endsAfter: after.exact && (own || isStop(model.tokenizer, edited.of(after.c).next))
+    exactAfter: finite && after.exact,
+    finite,
+    endsAfter: finite && after.exact && (own || isStop(model.tokenizer, edited.of(after.c).next))
   }
 }
 
@@ -256,7 +289,7 @@ function wordsAfter(
   const words = verdicts.map((list) => list.map((v) => (v.exactAfter ? expectedText(model, v) : '')))
   const open = verdicts.flatMap((list, i) =>
     list.flatMap((v, probe): OpenRow[] => {
-      if (v.endsAfter) return []
+      if (v.endsAfter || broken.has(i)) return []
       const { prompt, ids, target } = v.best
       return [{ case: i, probe, prompt, ids, said: v.exactAfter ? target : [], known: words[i]![probe]! }]
     })
@@ -271,13 +304,13 @@ function wordsAfter(
   try {
     say(open)
   } catch (error) {
-    if (!(error instanceof UserError)) throw error
+    if (!(error instanceof NotFinite)) throw error
     // One case's numbers overflow in the middle of an answer: the others are asked without it.
     for (const i of new Set(open.map((r) => r.case))) {
       try {
         say(open.filter((r) => r.case === i))
       } catch (problem) {
-        if (!(problem instanceof UserError)) throw problem
+        if (!(problem instanceof NotFinite)) throw problem
         broken.set(i, problem.message)
       }
     }
@@ -293,18 +326,18 @@ function expectedText({ tokenizer }: LanguageModel, { question, best }: Verdict)
 
 function answerRow(
   model: LanguageModel,
-  setting: string,
+  { setting, held, checkpoint = false }: Asking,
+  caseIndex: number,
   caseId: string,
   index: number,
-  base: Scores,
+  { scores: base, measures }: BaseAnswers,
   edited: Scores,
   v: Verdict,
   after: string
 ): AnswerRow {
   const { question: q, best, bestBefore, exactBefore, exactAfter } = v
   const share = (c: Continuation, scores: Scores) => matching(scores.of(c).argmax, c.target)
-  const nll = (c: Continuation | undefined, scores: Scores) => (c === undefined ? null : mean(scores.of(c).nll))
-  const { property, kind, prompt } = q.probe
+  const { property, kind, prompt, anyOf = null } = q.probe
   const expected = expectedText(model, v)
   return {
     setting,
@@ -321,17 +354,33 @@ function answerRow(
     longerAfter: exactAfter && after !== expected,
     // EasyEdit compares the choices before and after over the gold answer's positions, where a dataset has one.
     shareBefore: q.gold === undefined ? share(bestBefore, base) : 1,
-    shareAfter: q.gold === undefined ? share(best, edited) : matching(edited.of(q.gold).argmax, base.of(q.gold).argmax),
-    betterNllBefore: nll(q.better, base),
-    betterNllAfter: nll(q.better, edited),
-    worseNllBefore: nll(q.worse, base),
-    worseNllAfter: nll(q.worse, edited)
+    shareAfter: !v.finite
+      ? 0
+      : q.gold === undefined
+        ? share(best, edited)
+        : matching(edited.of(q.gold).argmax, base.of(q.gold).argmax),
+    scores: { ...scoresOf(q, measures, base, 'before'), ...scoresOf(q, measures, edited, 'after') },
+    anyOf,
+    held: typeof held === 'number' ? held : held[caseIndex]!,
+    checkpoint
   }
+}
+
+/** What the measures keep of one side of a question. */
+function scoresOf(
+  { further }: Question,
+  measures: readonly Measure[],
+  scores: Scores,
+  side: Side
+): Record<string, number> {
+  const scored = Object.fromEntries(Object.entries(further).map(([name, c]) => [name, scores.of(c)]))
+  const kept = measures.flatMap((m) => Object.entries(m.scores?.(scored) ?? {}))
+  // A likelihood that is no number is none at all.
+  const number = (value: number) => (Number.isNaN(value) ? Number.POSITIVE_INFINITY : value)
+  return Object.fromEntries(kept.map(([name, value]) => [scoreKey(name, side), number(value)]))
 }
 
 /** Share of equal tokens, position by position. */
 function matching(a: readonly number[], b: readonly number[]): number {
   return b.length === 0 ? 0 : b.filter((id, i) => id === a[i]).length / b.length
 }
-
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length

@@ -1,7 +1,8 @@
 import type { AnswerRow, EditRow } from '../results/rows'
 import { BOOK_GRADING, gradeOf } from './grade'
 import { estimate, median } from './intervals'
-import { summariseAnswers, summariseEfficiency } from './summarise'
+import { exactMatch, findMeasure, MEASURES } from './measures'
+import { summariseAnswers, summariseEfficiency, summariseRetention } from './summarise'
 
 const options = { seed: 0, resamples: 2000 }
 
@@ -76,10 +77,10 @@ function row(change: Partial<AnswerRow>): AnswerRow {
     longerAfter: false,
     shareBefore: 0,
     shareAfter: 1,
-    betterNllBefore: null,
-    betterNllAfter: null,
-    worseNllBefore: null,
-    worseNllAfter: null,
+    scores: {},
+    anyOf: null,
+    held: 1,
+    checkpoint: false,
     ...change
   }
 }
@@ -90,6 +91,9 @@ function editRow(change: Partial<EditRow>): EditRow {
     prompt: '',
     subject: '',
     target: '',
+    place: '',
+    facts: 1,
+    position: 0,
     editMs: 10,
     together: 1,
     flops: 5,
@@ -101,7 +105,7 @@ function editRow(change: Partial<EditRow>): EditRow {
     ...change
   }
 }
-const summary = { seed: 0, resamples: 200, grading: BOOK_GRADING }
+const summary = { seed: 0, resamples: 200, grading: BOOK_GRADING, measures: MEASURES }
 
 describe('the summary of answers', () => {
   it('averages over a case first and then over cases', () => {
@@ -112,24 +116,19 @@ describe('the summary of answers', () => {
         row({ property: 'generality', exactAfter: true }),
         row({ property: 'generality', exactAfter: false, caseId: '2' })
       ],
-      [],
       summary
     )
     expect(properties.generality!.edited).toMatchObject({ mean: 0.5, cases: 2 })
   })
 
   it('leaves out properties nobody asked about', () => {
-    const { properties, probability } = summariseAnswers([row({})], [], summary)
+    const { properties, measures } = summariseAnswers([row({})], summary)
     expect(Object.keys(properties)).toEqual(['accuracy'])
-    expect(probability).toBeUndefined()
+    expect(measures.map((m) => m.name)).not.toContain('probability')
   })
 
   it('keeps exact match and token share apart, edited and base', () => {
-    const { properties } = summariseAnswers(
-      [row({ exactAfter: false, shareAfter: 0.75, shareBefore: 0.5 })],
-      [],
-      summary
-    )
+    const { properties } = summariseAnswers([row({ exactAfter: false, shareAfter: 0.75, shareBefore: 0.5 })], summary)
     const { edited, base, tokenShare, baseTokenShare } = properties.accuracy!
     expect([edited, base, tokenShare, baseTokenShare].map((e) => e.mean)).toEqual([0, 0, 0.75, 0.5])
   })
@@ -139,38 +138,50 @@ describe('the summary of answers', () => {
       row({
         property,
         caseId,
-        betterNllAfter: better,
-        worseNllAfter: worse,
-        betterNllBefore: worse,
-        worseNllBefore: better
+        scores: {
+          'better_nll.after': better,
+          'worse_nll.after': worse,
+          'better_nll.before': worse,
+          'worse_nll.before': better
+        }
       })
-    const { probability } = summariseAnswers(
+    const { measures } = summariseAnswers(
       [
         compare('accuracy', 0.1, 3),
         compare('accuracy', 2, 2, '2'),
         compare('generality', 0.1, 3),
         compare('locality', 0.2, 1)
       ],
-      [],
       summary
     )
-    const { edited, base } = probability!
-    expect(edited.ES.mean).toBe(0.5)
-    expect(edited.EM.mean).toBeCloseTo((Math.exp(-0.1) - Math.exp(-3)) / 2, 10)
-    expect(edited.PS!.mean).toBe(1)
-    expect(edited.NM!.mean).toBeCloseTo(Math.exp(-0.2) - Math.exp(-1), 10)
-    expect(edited.S).toBeCloseTo(3 / (1 / 0.5 + 1 + 1), 10)
-    expect(base.S).toBe(0)
+    const values = measures.flatMap((m) => m.values.map((v) => [v.label, v.edited.mean] as const))
+    const of = Object.fromEntries(values)
+    expect(of.ES).toBe(0.5)
+    expect(of.EM).toBeCloseTo((Math.exp(-0.1) - Math.exp(-3)) / 2, 10)
+    expect(of.PS).toBe(1)
+    expect(of.NM).toBeCloseTo(Math.exp(-0.2) - Math.exp(-1), 10)
+    const { composite } = measures.find((m) => m.name === 'probability')!
+    expect(composite!.label).toBe('S')
+    expect(composite!.edited).toBeCloseTo(3 / (1 / 0.5 + 1 + 1), 10)
+    expect(composite!.base).toBe(0)
   })
 
-  it('names failed cases and counts them', () => {
-    const { cases, failed } = summariseAnswers(
-      [],
-      [editRow({}), editRow({ caseId: '2', error: 'no subject' })],
-      summary
+  it('makes no S of two of its three', () => {
+    const compared = row({
+      scores: { 'better_nll.after': 1, 'worse_nll.after': 2, 'better_nll.before': 1, 'worse_nll.before': 2 }
+    })
+    const { measures } = summariseAnswers([compared, { ...compared, property: 'locality' }], summary)
+    expect(measures.find((m) => m.name === 'probability')).not.toHaveProperty('composite')
+  })
+
+  it('counts ways to ask one thing once, by the best of them', () => {
+    const rows = [false, true, false].map((exactAfter, probe) =>
+      row({ property: 'portability', probe, exactAfter, anyOf: 'hops' })
     )
-    expect(cases).toBe(2)
-    expect(failed).toEqual([{ caseId: '2', message: 'no subject' }])
+    const alone = row({ property: 'portability', probe: 3, exactAfter: false })
+    const { portability } = summariseAnswers([...rows, alone], summary).properties
+    expect(portability!.edited.mean).toBe(0.5)
+    expect(portability!.probes).toBe(4)
   })
 })
 
@@ -179,7 +190,7 @@ test('a number has one interval, for the property and for its only kind', () => 
     row({ property: 'locality', kind: 'unrelated', caseId: String(i), exactAfter: i > 0 })
   )
   const more = rows.map((r) => ({ ...r, exactAfter: true }))
-  const { properties, kinds } = summariseAnswers([...rows, ...more], [], summary)
+  const { properties, kinds } = summariseAnswers([...rows, ...more], summary)
   expect(kinds[0]!.edited).toEqual(properties.locality!.edited)
 })
 
@@ -189,7 +200,7 @@ test('kinds are told apart, and each counts its questions and the answers that g
     row({ property: 'locality', kind: 'unrelated', longerAfter: true }),
     row({ property: 'locality', kind: 'unrelated' })
   ]
-  const { kinds, properties } = summariseAnswers(rows, [], summary)
+  const { kinds, properties } = summariseAnswers(rows, summary)
   expect(kinds.map((k) => [k.kind, k.edited.mean, k.probes, k.right, k.longer])).toEqual([
     ['neighbourhood', 0, 1, 0, 0],
     ['unrelated', 1, 2, 2, 1]
@@ -199,7 +210,7 @@ test('kinds are told apart, and each counts its questions and the answers that g
 
 test('the share of matching tokens is graded, which the book’s numbers are', () => {
   const grade = (exact: boolean, share: number) =>
-    summariseAnswers([row({ exactAfter: exact, shareAfter: share })], [], summary).properties.accuracy!.grade
+    summariseAnswers([row({ exactAfter: exact, shareAfter: share })], summary).properties.accuracy!.grade
   expect([grade(false, 0.8), grade(true, 0.1)]).toEqual(['high', 'low'])
 })
 
@@ -217,4 +228,28 @@ test('failed edits do not count into efficiency', () => {
     holdsMany: true
   })
   expect(summariseEfficiency([editRow({ ...unknown })], setup, false)).toEqual({ setup, holdsMany: false })
+})
+
+describe('retention', () => {
+  it('is what all edits so far come to at every checkpoint, apart from what was asked at once', () => {
+    const asked = (caseId: string, held: number, checkpoint: boolean, exactAfter: boolean) =>
+      row({ caseId, held, checkpoint, exactAfter })
+    const rows = [
+      asked('1', 1, false, true),
+      asked('1', 1, true, true),
+      asked('2', 2, false, true),
+      asked('1', 2, true, false),
+      asked('2', 2, true, true)
+    ]
+    expect(summariseRetention(rows, summary).map((r) => [r.after, r.properties.accuracy!.edited.mean])).toEqual([
+      [1, 1],
+      [2, 0.5]
+    ])
+  })
+})
+
+it('measures say with which others they may share a column, each with itself', () => {
+  for (const measure of MEASURES) expect(measure.comparableWith).toContain(measure.name)
+  expect(exactMatch.comparableWith).not.toContain('token-match')
+  expect(() => findMeasure('exact-mach')).toThrow("did you mean 'exact-match'")
 })

@@ -1,117 +1,109 @@
-import type { Property } from '../../datasets/types'
+import { PROPERTIES, type Property } from '../../datasets/types'
+import type { Setup } from '../results/manifest'
 import type { AnswerRow, EditRow } from '../results/rows'
+import { type Grading, gradeOf } from './grade'
+import { estimate, mean, median } from './intervals'
+import { exactMatch, type Measure, type Side, tokenMatch } from './measures'
 import type {
+  AnswersSummary,
+  CheckpointSummary,
   EfficiencySummary,
   Estimate,
   KindSummary,
-  ProbabilitySummary,
-  PropertySummary,
-  SettingSummary,
-  Setup
-} from '../results/types'
-import { type Grading, gradeOf } from './grade'
-import { estimate, mean, median } from './intervals'
-
-export const PROPERTIES: readonly Property[] = ['accuracy', 'generality', 'portability', 'locality']
+  MeasureSummary,
+  PropertySummary
+} from './types'
 
 export interface SummaryOptions {
   readonly seed: number
   readonly resamples: number
   readonly grading: Grading
+  /** Measures reported besides exact match and token match. */
+  readonly measures: readonly Measure[]
 }
 
-type Numbers = Pick<SettingSummary, 'properties' | 'kinds' | 'probability' | 'cases' | 'failed'>
-
-/** What the answers of one setting come to: macro averages (mean of a case's probes, then over cases; equations 5.1-5.4 of the book). */
-export function summariseAnswers(
-  answers: readonly AnswerRow[],
-  edits: readonly EditRow[],
-  options: SummaryOptions
-): Numbers {
-  const { seed, resamples } = options
-  const shares = (rows: readonly AnswerRow[]) => ({
-    edited: macro(rows, (r) => Number(r.exactAfter))!,
-    base: macro(rows, (r) => Number(r.exactBefore))!,
-    tokenShare: macro(rows, (r) => r.shareAfter)!,
-    baseTokenShare: macro(rows, (r) => r.shareBefore)!,
-    right: rows.filter((r) => r.exactAfter).length,
-    longer: rows.filter((r) => r.longerAfter).length,
-    probes: rows.length
-  })
-  const macro: Macro = (rows, value, bounds) =>
-    estimate(perCase(rows, value), { seed, resamples, ...(bounds === undefined ? {} : { bounds }) })
+/** What answers come to: macro averages (mean of a case's probes, then over cases; equations 5.1-5.4 of the book). */
+export function summariseAnswers(answers: readonly AnswerRow[], options: SummaryOptions): AnswersSummary {
   const properties: Partial<Record<Property, PropertySummary>> = {}
   const kinds: KindSummary[] = []
   for (const property of PROPERTIES) {
     const rows = answers.filter((r) => r.property === property)
     if (rows.length === 0) continue
-    const summary = shares(rows)
+    const summary = shares(rows, options)
     properties[property] = { ...summary, grade: gradeOf(property, summary.tokenShare.mean, options.grading) }
     for (const kind of new Set(rows.map((r) => r.kind))) {
       const ofKind = rows.filter((r) => r.kind === kind)
-      kinds.push({ property, kind, ...shares(ofKind) })
+      kinds.push({ property, kind, ...shares(ofKind, options) })
     }
   }
-  const probability = {
-    edited: probabilities(answers, (r) => [r.betterNllAfter, r.worseNllAfter], macro),
-    base: probabilities(answers, (r) => [r.betterNllBefore, r.worseNllBefore], macro)
-  }
   return {
+    cases: new Set(answers.map((r) => r.caseId)).size,
     properties,
     kinds,
-    ...(probability.edited !== undefined && probability.base !== undefined
-      ? { probability: { edited: probability.edited, base: probability.base } }
-      : {}),
-    cases: edits.length,
-    failed: edits.flatMap((e) => (e.error === null ? [] : [{ caseId: e.caseId, message: e.error }]))
+    measures: options.measures.flatMap((measure) => summariseMeasure(answers, measure, options))
   }
 }
 
-type Macro = (
-  rows: readonly AnswerRow[],
-  value: (row: AnswerRow) => number,
-  bounds?: readonly [number, number]
-) => Estimate | undefined
+/** The edits of a sequence that were asked again, checkpoint by checkpoint. */
+export function summariseRetention(answers: readonly AnswerRow[], options: SummaryOptions): CheckpointSummary[] {
+  const again = answers.filter((r) => r.checkpoint)
+  const checkpoints = [...new Set(again.map((r) => r.held))].sort((a, b) => a - b)
+  return checkpoints.map((after) => {
+    const rows = again.filter((r) => r.held === after)
+    const of = (property: Property) => rows.filter((r) => r.property === property)
+    const measured = PROPERTIES.filter((property) => of(property).length > 0)
+    return { after, properties: Object.fromEntries(measured.map((p) => [p, shares(of(p), options)])) }
+  })
+}
 
-/** CounterFact's comparison of two continuations by their mean token likelihood (Meng et al. 2022, section 3.4). */
-function probabilities(
-  answers: readonly AnswerRow[],
-  nllOf: (row: AnswerRow) => readonly [number | null, number | null],
-  macro: Macro
-): ProbabilitySummary | undefined {
-  const compared = answers.filter((r) => r.betterNllAfter !== null)
-  const pair = (property: Property) => {
-    const rows = compared.filter((r) => r.property === property)
-    return {
-      success: macro(rows, (r) => Number(nllOf(r)[0]! < nllOf(r)[1]!)),
-      magnitude: macro(rows, (r) => Math.exp(-nllOf(r)[0]!) - Math.exp(-nllOf(r)[1]!), [-1, 1])
-    }
-  }
-  const efficacy = pair('accuracy')
-  const paraphrase = pair('generality')
-  const neighbourhood = pair('locality')
-  if (efficacy.success === undefined || efficacy.magnitude === undefined) return undefined
-  const three = [efficacy.success, paraphrase.success, neighbourhood.success]
+function shares(rows: readonly AnswerRow[], options: SummaryOptions): Omit<PropertySummary, 'grade'> {
   return {
-    ES: efficacy.success,
-    EM: efficacy.magnitude,
-    ...(paraphrase.success === undefined ? {} : { PS: paraphrase.success, PM: paraphrase.magnitude! }),
-    ...(neighbourhood.success === undefined ? {} : { NS: neighbourhood.success, NM: neighbourhood.magnitude! }),
-    ...(three.every((e) => e !== undefined) ? { S: harmonicMean(three.map((e) => e.mean)) } : {})
+    edited: macro(rows, exactMatch, 'after', options)!,
+    base: macro(rows, exactMatch, 'before', options)!,
+    tokenShare: macro(rows, tokenMatch, 'after', options)!,
+    baseTokenShare: macro(rows, tokenMatch, 'before', options)!,
+    right: rows.filter((r) => r.exactAfter).length,
+    longer: rows.filter((r) => r.longerAfter).length,
+    probes: rows.length
   }
 }
 
-const harmonicMean = (values: readonly number[]): number =>
-  values.some((v) => v === 0) ? 0 : values.length / values.reduce((sum, v) => sum + 1 / v, 0)
+function summariseMeasure(answers: readonly AnswerRow[], measure: Measure, options: SummaryOptions): MeasureSummary[] {
+  const values = PROPERTIES.flatMap((property) => {
+    const rows = answers.filter((r) => r.property === property)
+    const [edited, base] = [macro(rows, measure, 'after', options), macro(rows, measure, 'before', options)]
+    if (edited === undefined || base === undefined) return []
+    return [{ property, label: measure.labels?.[property] ?? property, edited, base }]
+  })
+  if (values.length === 0) return []
+  const composed = (side: 'edited' | 'base') =>
+    measure.composite?.of(Object.fromEntries(values.map((v) => [v.property, v[side].mean])))
+  const [edited, base] = [composed('edited'), composed('base')]
+  const { name, title } = measure
+  if (edited === undefined || base === undefined) return [{ name, title, values }]
+  return [{ name, title, values, composite: { label: measure.composite!.label, edited, base } }]
+}
 
-function perCase(rows: readonly AnswerRow[], value: (row: AnswerRow) => number): number[] {
-  const byCase = new Map<string, number[]>()
+/** Mean over cases of the mean over a case's questions; questions that ask one thing in several ways count once, by the best of them. */
+function macro(
+  rows: readonly AnswerRow[],
+  measure: Measure,
+  side: Side,
+  { seed, resamples }: SummaryOptions
+): Estimate | undefined {
+  const byCase = new Map<string, Map<string, number>>()
   for (const row of rows) {
-    const values = byCase.get(row.caseId)
-    if (values === undefined) byCase.set(row.caseId, [value(row)])
-    else values.push(value(row))
+    const value = measure.value(row, side)
+    if (value === undefined) continue
+    const questions = byCase.get(row.caseId) ?? new Map<string, number>()
+    byCase.set(row.caseId, questions)
+    const question = row.anyOf === null ? `${row.probe}` : `any of ${row.property} ${row.anyOf}`
+    const before = questions.get(question)
+    const better = measure.higherIsBetter ? Math.max : Math.min
+    questions.set(question, before === undefined ? value : better(before, value))
   }
-  return [...byCase.values()].map(mean)
+  const perCase = [...byCase.values()].map((questions) => mean([...questions.values()]))
+  return estimate(perCase, { seed, resamples, bounds: measure.bounds })
 }
 
 /** What the edits cost; failed ones are left out. */

@@ -53,6 +53,7 @@ export const dense: PartKind<DensePart> = {
       const added = tf.matMul(flat, tf.tensor2d(delta, [out, width]), false, true) // [rows·seq, out]
       return (bias === undefined ? added : added.add(tf.tensor1d(bias))).reshape([rows, seq, out])
     }),
+  weightNames: ({ site, bias }) => [`${site}.weight`, ...(bias === undefined ? [] : [`${site}.bias`])],
   weightDelta({ site, delta, bias, out, in: width }, name) {
     if (name === `${site}.weight`) return tf.tensor2d(delta, [out, width])
     return name === `${site}.bias` && bias !== undefined ? tf.tensor1d(bias) : undefined

@@ -33,7 +33,8 @@ export interface PartKind<P extends AnyPart> {
   merge?(parts: readonly [P, ...P[]]): P
   /** What the parts do at their site: row i of the batch carries `parts[i]`. */
   change?(parts: readonly (P | undefined)[]): SiteChange
-  /** What the part adds to the weight of that name, such as `layers.3.mlp.proj.weight`; undefined where it adds nothing. */
+  /** The weights that the part adds to, such as `layers.3.mlp.proj.weight`; and what it adds to one of them, undefined for all others. */
+  weightNames?(part: P): readonly string[]
   weightDelta?(part: P, name: string): tf.Tensor | undefined
   /** The prompt that the model is asked instead. */
   rewrite?(part: P, prompt: string): string

@@ -51,6 +51,7 @@ export const lowRank: PartKind<LowRankPart> = {
       const inside = tf.matMul(x.reshape([rows * seq, width]), tf.tensor2d(v, [width, rank])) // [rows·seq, rank]
       return tf.matMul(inside, tf.tensor2d(u, [out, rank]), false, true).reshape([rows, seq, out])
     }),
+  weightNames: ({ site }) => [`${site}.weight`],
   weightDelta: ({ site, u, v, rank, out, in: width }, name) =>
     name === `${site}.weight`
       ? tf.matMul(tf.tensor2d(u, [out, rank]), tf.tensor2d(v, [width, rank]), false, true)

@@ -1,5 +1,5 @@
-import type { Property } from '../../datasets/types'
-import type { Estimate, RunSummary, SettingSummary } from './types'
+import { PROPERTIES, type Property } from '../../datasets/types'
+import type { RunSummary, SettingSummary } from '../scoring/types'
 
 /** One line of results for programs: shares from 0 to 1, null where nothing was measured. */
 type Shares = Readonly<Record<Property, number | null>>
@@ -18,7 +18,8 @@ export interface ResultJson extends Shares {
   readonly method: string
   readonly model: string
   readonly dataset: string
-  readonly protocol: 'single'
+  /** `single`, `batch-100`, `sequential-300, asked at the end`. */
+  readonly protocol: string
   readonly cases: number
   readonly failed: number
   /** Records of the dataset that were left out. */
@@ -33,14 +34,18 @@ export interface ResultJson extends Shares {
   readonly base: Shares
   /** EasyEdit's share of matching tokens. */
   readonly tokenShare: Shares
-  /** CounterFact's ES, EM, PS, PM, NS, NM and S; null where the dataset compares no probabilities. */
-  readonly probability: Readonly<Record<string, number>> | null
+  /** Further measures of the dataset by what papers call them: CounterFact's ES, EM, PS, PM, NS, NM and S. */
+  readonly measures: Readonly<Record<string, number>>
+  /** All cases of a sequence so far, asked again after so many. */
+  readonly retention: readonly ({ readonly after: number } & Shares)[]
   /** Mean and median time of an edit, and of what all edits share. */
   readonly editMs: number | null
   readonly editMsMedian: number | null
   /** How many edits were computed together: what time and memory are shared by. */
   readonly together: number | null
   readonly setupMs: number
+  /** What was learnt before anything could be edited; null for methods that learn nothing. */
+  readonly trainingMs: number | null
   readonly setup: readonly { readonly what: string; readonly how: 'computed' | 'cached' }[]
   readonly flopsPerEdit: number | null
   readonly peakBytes: number | null
@@ -61,18 +66,11 @@ function resultJson({
   cases,
   failed,
   properties,
-  probability,
+  measures,
+  retention,
   efficiency
 }: SettingSummary): ResultJson {
-  const each = <T>(pick: (p: NonNullable<(typeof properties)[Property]>) => T) => {
-    const of = (property: Property) => (properties[property] === undefined ? null : pick(properties[property]))
-    return {
-      accuracy: of('accuracy'),
-      generality: of('generality'),
-      portability: of('portability'),
-      locality: of('locality')
-    }
-  }
+  const each = <T>(pick: (p: NonNullable<(typeof properties)[Property]>) => T) => byProperty(properties, pick)
   return {
     setting: id,
     method: label,
@@ -88,11 +86,18 @@ function resultJson({
     longer: each((p) => p.longer),
     base: each((p) => p.base.mean),
     tokenShare: each((p) => p.tokenShare.mean),
-    probability: probability === undefined ? null : means(probability.edited),
+    measures: Object.fromEntries(
+      measures.flatMap(({ values, composite }) => [
+        ...values.map(({ label: name, edited }) => [name, edited.mean] as const),
+        ...(composite === undefined ? [] : [[composite.label, composite.edited] as const])
+      ])
+    ),
+    retention: retention.map((r) => ({ after: r.after, ...byProperty(r.properties, (p) => p.edited.mean) })),
     editMs: efficiency.msPerEdit?.mean ?? null,
     editMsMedian: efficiency.msPerEdit?.median ?? null,
     together: efficiency.together ?? null,
     setupMs: efficiency.setup.ms,
+    trainingMs: efficiency.setup.training?.ms ?? null,
     setup: efficiency.setup.parts,
     flopsPerEdit: efficiency.flopsPerEdit ?? null,
     peakBytes: efficiency.peakBytes ?? null,
@@ -101,10 +106,8 @@ function resultJson({
   }
 }
 
-const means = (numbers: object): Record<string, number> =>
-  Object.fromEntries(
-    Object.entries(numbers as Record<string, Estimate | number>).map(([name, value]) => [
-      name,
-      typeof value === 'number' ? value : value.mean
-    ])
-  )
+/** Something of every property, null where nothing was measured. */
+function byProperty<P, T>(of: Readonly<Partial<Record<Property, P>>>, pick: (p: P) => T): Record<Property, T | null> {
+  const entries = PROPERTIES.map((property) => [property, of[property] === undefined ? null : pick(of[property])])
+  return Object.fromEntries(entries) as Record<Property, T | null>
+}

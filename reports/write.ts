@@ -1,6 +1,7 @@
-import { writeSite } from '../../reports/site'
-import { UserError } from '../errors'
-import { answerViews, listRuns, readRun } from './runs'
+import { UserError } from '../harness/errors'
+import { listRuns } from '../harness/results/runs'
+import { readRun } from '../harness/scoring/run-summary'
+import { writeSite } from './site'
 
 /** Renders all complete runs of a results folder. @throws UserError when there is none */
 export async function writeReport(
@@ -29,5 +30,5 @@ export async function writeReport(
     }
   })
   if (summaries.length === 0) throw new UserError('no run here can be read', { place: resultsDir })
-  return writeSite(siteDir, summaries, (id) => answerViews(readRun(dirs.get(id)!).answers))
+  return writeSite(siteDir, summaries, (id) => readRun(dirs.get(id)!).answers)
 }

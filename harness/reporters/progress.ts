@@ -1,11 +1,11 @@
 import { Presets, SingleBar } from 'cli-progress'
-import type { RunProgress } from '../runner/run'
-import { duration, printNote } from './format'
+import type { RunEvent } from '../runner/events'
+import { duration, printNote } from '../terminal'
 
 /** Shows how far a run is: a bar with rate and time left on a terminal, a line now and then elsewhere. Always on stderr. */
 export interface ProgressView {
-  update(progress: RunProgress): void
-  note(message: string): void
+  update(done: number, total: number): void
+  training(progress: Extract<RunEvent, { type: 'training' }>): void
   stop(): void
 }
 
@@ -29,17 +29,14 @@ function bar(): ProgressView {
   )
   let clock: Clock | undefined
   return {
-    update({ phase, done, total }) {
-      if (phase === 'preparing') return
+    update(done, total) {
       if (clock === undefined) {
         clock = new Clock(done)
         view.start(total, done, { rate: '-', left: '-' })
       }
       view.update(done, clock.read(done, total))
     },
-    note: (message) => {
-      printNote(message)
-    },
+    training: trainingNotes(),
     stop: () => {
       if (clock !== undefined) view.stop()
     }
@@ -50,8 +47,7 @@ function lines(): ProgressView {
   let clock: Clock | undefined
   let last = performance.now()
   return {
-    update({ phase, done, total }) {
-      if (phase === 'preparing') return
+    update(done, total) {
       clock ??= new Clock(done)
       const now = performance.now()
       if (now - last < QUIET_MS && done < total) return
@@ -59,10 +55,20 @@ function lines(): ProgressView {
       const { rate, left } = clock.read(done, total)
       process.stderr.write(`${done}/${total} edits, ${rate} edits/s, ${left} left\n`)
     },
-    note: (message) => {
-      printNote(message)
-    },
+    training: trainingNotes(),
     stop: () => {}
+  }
+}
+
+/** A line now and then on what a method learns beforehand. */
+function trainingNotes(): ProgressView['training'] {
+  let last = performance.now() - QUIET_MS
+  return ({ setting, step, steps, loss }) => {
+    const now = performance.now()
+    if (now - last < QUIET_MS && step < steps) return
+    last = now
+    const how = loss === undefined ? '' : `, loss ${loss.toFixed(3)}`
+    printNote(`training ${setting}: ${step} of ${steps}${how}`)
   }
 }
 

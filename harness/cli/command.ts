@@ -1,0 +1,12 @@
+import type { ArgumentsCamelCase, Argv, CommandModule } from 'yargs'
+
+/** A command whose handler gets the arguments that its builder declares. */
+export function command<T>(module: {
+  readonly command: string
+  readonly describe: string
+  readonly builder: (yargs: Argv) => Argv<T>
+  handler(argv: ArgumentsCamelCase<T>): Promise<void>
+}): CommandModule<object, T> {
+  // yargs types a builder by what was declared before it, which is nothing.
+  return module as unknown as CommandModule<object, T>
+}

@@ -1,0 +1,19 @@
+import { groupBy } from '../group-by'
+import { type EditPart, kindOf } from './kinds'
+import type { Edit } from './types'
+
+/** One edit that does what both do, the second on top of the first: parts of a kind at one site become one where the kind can merge them. */
+export function combined(first: Edit | undefined, second: Edit): Edit {
+  if (first === undefined) return second
+  const parts = mergedParts([...first.parts, ...second.parts])
+  return { method: second.method, requests: [...first.requests, ...second.requests], parts, diagnostics: {} }
+}
+
+/** Parts with those of one kind at one site merged into one, where the kind can. */
+export function mergedParts(parts: readonly EditPart[]): EditPart[] {
+  const groups = groupBy(parts, (part) => JSON.stringify([part.kind, 'site' in part ? part.site : null]))
+  return [...groups.values()].flatMap(([part, ...more]) => {
+    const merge = kindOf(part!).merge
+    return merge === undefined ? [part!, ...more] : [merge([part!, ...more])]
+  })
+}

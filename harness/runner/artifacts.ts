@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Artifact, EditingMethod } from '../../methods/types'
+import { UserError } from '../errors'
+import { type LanguageModel, readSafetensorsHeader, readTensor, writeSafetensors } from '../model'
+
+/*
+ * What methods have learnt, in the cache: a safetensors file named by all that decides what is learnt. It can be copied into the cache of another
+ * machine, where a run of the same config finds it.
+ */
+
+/** Names what a method learns: by the method, the hyper-parameters that decide it, the model and the cases. */
+export function artifactKey(
+  { name, trainedBy = [] }: EditingMethod,
+  h: Readonly<Record<string, unknown>>,
+  model: Pick<LanguageModel, 'hash'>,
+  dataHash: string,
+  seed: number
+): string {
+  const decides = trainedBy.map((key) => [key, h[key] ?? null])
+  const hash = createHash('sha256').update(JSON.stringify(['artifact', name, decides, model.hash, dataHash, seed]))
+  return `${name}-${hash.digest('hex').slice(0, 32)}`
+}
+
+export const artifactFile = (cacheDir: string, key: string): string => join(cacheDir, 'trained', `${key}.safetensors`)
+const checkpointFile = (cacheDir: string, key: string) => join(cacheDir, 'trained', `${key}.unfinished.safetensors`)
+
+export interface StoredArtifact extends Artifact {
+  /** How long it took to learn. */
+  readonly ms: number
+}
+
+/** What is stored under a key; undefined when there is nothing, or something damaged, which is learnt again. */
+export function readArtifact(
+  cacheDir: string,
+  key: string,
+  onDamaged: (file: string) => void = () => {}
+): StoredArtifact | undefined {
+  return read(artifactFile(cacheDir, key), onDamaged)
+}
+
+export function writeArtifact(cacheDir: string, key: string, artifact: Artifact, ms: number): void {
+  write(artifactFile(cacheDir, key), artifact, ms)
+  rmSync(checkpointFile(cacheDir, key), { force: true })
+}
+
+/** What an unfinished training has kept. */
+export const readCheckpoint = (cacheDir: string, key: string): StoredArtifact | undefined =>
+  read(checkpointFile(cacheDir, key), () => {})
+
+export const writeCheckpoint = (cacheDir: string, key: string, artifact: Artifact, ms: number): void =>
+  write(checkpointFile(cacheDir, key), artifact, ms)
+
+function write(file: string, { tensors, json = null }: Artifact, ms: number): void {
+  const entries = Object.entries(tensors)
+  const metadata = { json: JSON.stringify(json), ms: String(ms), sha256: checksum(entries, json) }
+  writeSafetensors(file, new Map(entries), { metadata })
+}
+
+function read(file: string, onDamaged: (file: string) => void): StoredArtifact | undefined {
+  if (!existsSync(file)) return undefined
+  try {
+    const { tensors, metadata } = readSafetensorsHeader(file)
+    const entries = [...tensors].map(
+      ([name, entry]) => [name, { shape: entry.shape, data: readTensor(name, entry) }] as const
+    )
+    const json = JSON.parse(metadata.json ?? 'null') as unknown
+    if (metadata.sha256 === checksum(entries, json))
+      return { tensors: Object.fromEntries(entries), json, ms: Number(metadata.ms) }
+  } catch (error) {
+    if (!(error instanceof UserError || error instanceof SyntaxError)) throw error
+  }
+  onDamaged(file)
+  return undefined
+}
+
+function checksum(entries: readonly (readonly [string, Artifact['tensors'][string]])[], json: unknown): string {
+  const hash = createHash('sha256').update(JSON.stringify(json))
+  for (const [name, { shape, data }] of [...entries].sort(([a], [b]) => (a < b ? -1 : 1)))
+    hash.update(`${name} ${shape.join()}`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  return hash.digest('hex')
+}

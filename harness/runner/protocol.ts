@@ -1,0 +1,66 @@
+import type { EditCase } from '../../datasets/types'
+import type { EditingMethod } from '../../methods/types'
+import type { ProtocolEntry } from '../config/schema'
+import { UserError } from '../errors'
+import { randomStream } from '../random'
+import type { Protocol } from '../results/protocol'
+
+/** What an entry of a config stands for on a dataset of so many cases. A sequence with several orders is several protocols. */
+export function protocolsOf(entry: ProtocolEntry, cases: number): Protocol[] {
+  if (entry === 'single') return [{ kind: 'single', oneByOne: false }]
+  const oneByOne = entry.one_by_one
+  if (!('sequential' in entry)) return [{ kind: 'batch', size: entry.batch, oneByOne }]
+  const edits = Math.min(entry.sequential, cases)
+  const powers = Array.from({ length: Math.ceil(Math.log10(edits)) }, (_, i) => 10 ** i)
+  const chosen = entry.ask_after ?? powers.filter((n) => n % entry.batch === 0)
+  const askAfter = [...new Set([...chosen.filter((n) => n < edits), edits])].sort((a, b) => a - b)
+  for (const n of askAfter)
+    if (n % entry.batch !== 0 && n !== edits)
+      throw new UserError(`asking after ${n} cases would cut a batch of ${entry.batch}`, {
+        hint: `ask after multiples of ${entry.batch}`
+      })
+  const of = (orderSeed: number | null): Protocol => ({
+    kind: 'sequential',
+    edits,
+    size: entry.batch,
+    oneByOne,
+    askAfter,
+    orderSeed
+  })
+  return (entry.orders ?? [null]).map(of)
+}
+
+/** The cases of a protocol, in its order. */
+export function casesFor(protocol: Protocol, cases: readonly EditCase[]): readonly EditCase[] {
+  if (protocol.kind !== 'sequential') return cases
+  const { orderSeed, edits } = protocol
+  const ordered = orderSeed === null ? cases : randomStream(orderSeed, 'sequence').shuffle([...cases])
+  return ordered.slice(0, edits)
+}
+
+/** @throws UserError when a method that holds one fact an edit is to hold several */
+export function checkHolds({ holdsMany, title }: EditingMethod, protocol: Protocol, cases: readonly EditCase[]): void {
+  if (holdsMany || protocol.oneByOne) return
+  const size = protocol.kind === 'single' ? 1 : protocol.size
+  const several = cases.find((c) => c.requests.length > 1)
+  if (size === 1 && several === undefined) return
+  const what =
+    size > 1 ? `${size} cases are to share an edit` : `the case ${several!.id} has ${several!.requests.length}`
+  throw new UserError(`${title} writes one fact an edit, and ${what}`, {
+    hint: 'use a method that holds many, or insert them one after another: one_by_one: true'
+  })
+}
+
+/** Where the cases of a protocol are cut: after so many, between edits, and at every checkpoint. */
+export function cuts(protocol: Protocol, cases: number, most: number): number[] {
+  const size = protocol.kind === 'single' ? 1 : protocol.size
+  const step = Math.max(1, Math.floor(most / size)) * size
+  const checkpoints = protocol.kind === 'sequential' ? protocol.askAfter : []
+  const ends: number[] = []
+  for (let start = 0; start < cases; ) {
+    const next = checkpoints.find((n) => n > start) ?? cases
+    start = Math.min(start + step, next, cases)
+    ends.push(start)
+  }
+  return ends
+}

@@ -1,0 +1,241 @@
+import type { EditCase } from '../../datasets/types'
+import type { MethodContext } from '../../methods/types'
+import { combined, type Edit, type EditDiagnostics, editBytes, edited } from '../edit'
+import { UserError } from '../errors'
+import type { LanguageModel } from '../model'
+import type { Protocol } from '../results/protocol'
+import type { AnswerRow, EditRow } from '../results/rows'
+import { answersTable, editsTable } from '../results/tables'
+import { askBase, askEdited, type BaseAnswers, type ScoreOptions, someOf, tooLong } from '../scoring/score-cases'
+import { editGroups, type Outcome, type ReadyMethod } from './edit-groups'
+import type { ShardResult, ShardTask, WorkEvent } from './tasks'
+
+export interface ShardContext {
+  readonly context: MethodContext
+  readonly scoring: ScoreOptions
+  readonly onEvent: (event: WorkEvent) => void
+}
+
+/** Edits that wait to be asked are asked together, until they hold so many bytes: dense ones are as large as their layer. */
+const WAITING_BYTES = 256e6
+
+/** Edits some cases by every method and asks all their questions. */
+export async function executeShard(
+  task: ShardTask,
+  ready: readonly ReadyMethod[],
+  model: LanguageModel,
+  context: ShardContext
+): Promise<ShardResult> {
+  const problems = task.cases.map((c) => tooLong(model, c, context.scoring))
+  const again = (task.askAgain ?? []).filter((c) => tooLong(model, c, context.scoring) === undefined)
+  const usable = task.cases.filter((_, i) => problems[i] === undefined)
+  const base = askBase(model, [...usable, ...again], context.scoring)
+  const own = someOf(
+    base,
+    usable.map((_, i) => i)
+  )
+  const answers: AnswerRow[] = []
+  const edits: EditRow[] = []
+  const stored: { setting: string; caseId: string; edit: Edit }[] = []
+  let soFar = task.soFar
+  for (const [m, { setting }] of task.methods.entries()) {
+    const shard = new MethodShard(task, setting, ready[m]!, model, context)
+    if (task.protocol.kind === 'sequential') soFar = await shard.chain(own, base, soFar)
+    else await shard.independent(own)
+    answers.push(...shard.answers)
+    for (const [i, editCase] of task.cases.entries()) {
+      const problem = problems[i]
+      const place = usable.indexOf(editCase)
+      const outcome = problem === undefined ? shard.outcomes[place]! : { error: problem }
+      edits.push(editRow(setting, editCase, task.start + i, outcome))
+      if (outcome.edit !== undefined && task.storeEditsOf.includes(editCase.id))
+        stored.push({ setting, caseId: editCase.id, edit: outcome.edit })
+    }
+  }
+  return {
+    answers: answersTable.encode([answers]).bytes,
+    edits: editsTable.encode([edits]).bytes,
+    failed: edits.filter((r) => r.error !== null).length,
+    stored,
+    ...(soFar === undefined ? {} : { soFar })
+  }
+}
+
+/** The facts that one edit holds: those of so many cases. */
+export const groupSize = (protocol: Protocol): number => (protocol.kind === 'single' ? 1 : protocol.size)
+
+/** What became of a case; its edit only where it is to be stored. */
+interface CaseOutcome extends Outcome {
+  /** Facts of its edit, and bytes of it. */
+  readonly facts?: number
+  readonly bytes?: number
+  readonly diagnostics?: EditDiagnostics
+}
+
+/** Cases that wait to be asked, each under an edit: none where it failed, `null` for the model as it is. */
+class Waiting {
+  readonly cases: number[] = []
+  readonly edits: (Edit | null | undefined)[] = []
+  readonly held: number[] = []
+  bytes = 0
+
+  add(cases: readonly number[], edit: Edit | null | undefined, held: number): void {
+    for (const i of cases) {
+      this.cases.push(i)
+      this.edits.push(edit)
+      this.held.push(held)
+    }
+    this.bytes += edit ? editBytes(edit) : 0
+  }
+}
+
+/** One method's part of a shard. */
+class MethodShard {
+  readonly answers: AnswerRow[] = []
+  /** By usable case. */
+  readonly outcomes: CaseOutcome[] = []
+  readonly #task: ShardTask
+  readonly #setting: string
+  readonly #ready: ReadyMethod
+  readonly #model: LanguageModel
+  readonly #context: ShardContext
+
+  constructor(task: ShardTask, setting: string, ready: ReadyMethod, model: LanguageModel, context: ShardContext) {
+    this.#task = task
+    this.#setting = setting
+    this.#ready = ready
+    this.#model = model
+    this.#context = context
+  }
+
+  /** Groups of cases that are each edited into the original model. */
+  async independent(base: BaseAnswers): Promise<void> {
+    const groups = chunks(base.cases, groupSize(this.#task.protocol))
+    let waiting = new Waiting()
+    let next = 0
+    for await (const outcomes of this.#edit(this.#model, groups)) {
+      for (const outcome of outcomes) {
+        const group = groups[next++]!
+        waiting.add(this.#keep(group, outcome), outcome.edit, group.length)
+        if (waiting.bytes > WAITING_BYTES) {
+          this.#ask(base, waiting, false)
+          waiting = new Waiting()
+        }
+      }
+    }
+    this.#ask(base, waiting, false)
+  }
+
+  /**
+   * Groups of cases that are edited on top of each other. Each is asked right after itself, failed or not, and at a checkpoint all so far are.
+   * @param own answers about these cases; `base` about them and those before
+   * @returns the edit so far
+   */
+  async chain(own: BaseAnswers, base: BaseAnswers, before: Edit | undefined): Promise<Edit | undefined> {
+    const { start, cases, askAgain } = this.#task
+    let soFar = before
+    let waiting = new Waiting()
+    for (const group of chunks(own.cases, groupSize(this.#task.protocol))) {
+      const under = soFar === undefined ? this.#model : edited(this.#model, soFar)
+      for await (const [outcome] of this.#edit(under, [group])) {
+        if (outcome!.edit !== undefined) soFar = combined(soFar, outcome!.edit)
+        const held = start + cases.indexOf(group.at(-1)!) + 1
+        waiting.add(this.#keep(group, outcome!), soFar ?? null, held)
+      }
+      if (under !== this.#model) under.dispose()
+      if (waiting.bytes > WAITING_BYTES) {
+        this.#ask(own, waiting, true)
+        waiting = new Waiting()
+      }
+    }
+    this.#ask(own, waiting, true)
+    if (askAgain !== undefined) {
+      const asking = { setting: this.#setting, held: start + cases.length, checkpoint: true, brokenIsWrong: true }
+      const edits = base.cases.map(() => soFar ?? null)
+      this.answers.push(...askEdited(this.#model, base, edits, asking).rows)
+    }
+    return soFar
+  }
+
+  #edit(under: LanguageModel, groups: readonly (readonly EditCase[])[]): AsyncGenerator<Outcome[]> {
+    const { context, onEvent } = this.#context
+    const setting = this.#setting
+    const requests = groups.map(factsOf)
+    const counted = async function* (outcomes: AsyncGenerator<Outcome[]>) {
+      let next = 0
+      for await (const some of outcomes) {
+        const count = some.reduce((sum, _, i) => sum + groups[next + i]!.length, 0)
+        next += some.length
+        onEvent({ type: 'edited', setting, count })
+        yield some
+      }
+    }
+    return counted(
+      editGroups(this.#ready, under, requests, {
+        context,
+        oneByOne: this.#task.protocol.oneByOne,
+        onFailure: (group, error) => {
+          const message = error instanceof UserError ? error.format() : `${(error as Error).stack ?? error}`
+          context.log(`case ${groups[group]![0]!.id} failed`, { message })
+        }
+      })
+    )
+  }
+
+  /** Notes what became of a group's cases. Edits that are not to be stored are dropped once they are asked. @returns their indexes */
+  #keep(group: readonly EditCase[], { edit, ...outcome }: Outcome): number[] {
+    return group.map((editCase) => {
+      const stored = edit !== undefined && this.#task.storeEditsOf.includes(editCase.id)
+      const kept =
+        edit === undefined
+          ? {}
+          : {
+              diagnostics: edit.diagnostics,
+              facts: factsOf(group).length,
+              bytes: editBytes(edit),
+              ...(stored ? { edit } : {})
+            }
+      return this.outcomes.push({ ...outcome, ...kept }) - 1
+    })
+  }
+
+  #ask(base: BaseAnswers, { cases, edits, held }: Waiting, brokenIsWrong: boolean): void {
+    const asking = { setting: this.#setting, held, brokenIsWrong }
+    const { rows, broken } = askEdited(this.#model, someOf(base, cases), edits, asking)
+    this.answers.push(...rows)
+    if (!brokenIsWrong) for (const [i, error] of broken) this.outcomes[cases[i]!] = { error }
+  }
+}
+
+const factsOf = (group: readonly EditCase[]) => group.flatMap((c) => c.requests)
+
+export function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
+}
+
+function editRow(
+  setting: string,
+  { id, requests: [request], place }: EditCase,
+  position: number,
+  { diagnostics, editMs, flops, together, peakBytes, facts = 0, bytes, error }: CaseOutcome
+): EditRow {
+  const { lossCurve = [], values = {} } = diagnostics ?? {}
+  return {
+    setting,
+    caseId: id,
+    prompt: request.prompt,
+    subject: request.subject,
+    target: request.target,
+    place,
+    facts,
+    position,
+    editMs: editMs ?? null,
+    together: together ?? null,
+    flops: flops ?? null,
+    peakBytes: peakBytes ?? null,
+    editBytes: bytes ?? null,
+    lossCurve,
+    diagnostics: JSON.stringify(values),
+    error: error ?? null
+  }
+}

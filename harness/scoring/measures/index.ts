@@ -1,0 +1,21 @@
+import { closestTo } from '../../closest'
+import { UserError } from '../../errors'
+import { exactMatch } from './exact-match'
+import type { Measure } from './measure'
+import { probability, probabilityMagnitude } from './probability'
+import { tokenMatch } from './token-match'
+
+export { exactMatch } from './exact-match'
+export { type Measure, type Side, scoreKey } from './measure'
+export { tokenMatch } from './token-match'
+
+/** Every measure; a new one is a file and a line here. */
+export const MEASURES: readonly Measure[] = [exactMatch, tokenMatch, probability, probabilityMagnitude]
+
+/** @throws UserError with the closest name when there is no such measure */
+export function findMeasure(name: string): Measure {
+  const found = MEASURES.find((m) => m.name === name)
+  if (found !== undefined) return found
+  const names = MEASURES.map((m) => m.name)
+  throw new UserError(`unknown measure '${name}'${closestTo(name, names)}`, { hint: `measures: ${names.join(', ')}` })
+}
