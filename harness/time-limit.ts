@@ -18,9 +18,12 @@ export function withinTime<T>(ms: number, what: string, work: () => T): T {
     call.runInContext(context, { timeout: Math.ceil(ms) })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
-    throw new UserError(`${what} takes more than ${(ms / 1000).toFixed(0)} seconds to read`, {
-      hint: 'it is damaged, or made to take long'
-    })
+    throw new UserError(
+      `${what} takes more than ${ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(0)} seconds`} to read`,
+      {
+        hint: 'it is damaged, or made to take long'
+      }
+    )
   }
   return result
 }

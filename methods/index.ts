@@ -3,11 +3,13 @@ import { UserError } from '../harness/errors'
 import { ft } from './ft'
 import { ftL } from './ft-l'
 import { ftM } from './ft-m'
+import { ike } from './ike'
+import { regexPatch } from './regex-patch'
 import { rome } from './rome'
 import type { EditingMethod } from './types'
 
 /** Every method; a new one is a folder and a line here. */
-export const METHODS: readonly EditingMethod[] = [ft, ftL, ftM, rome]
+export const METHODS: readonly EditingMethod[] = [ft, ftL, ftM, ike, regexPatch, rome]
 
 /** @throws UserError with the closest name when there is no such method */
 export function findMethod(name: string, place?: string): EditingMethod {

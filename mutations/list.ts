@@ -440,8 +440,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'a likelihood stands in another’s column',
     'harness/scoring/score-cases.ts',
-    'betterNllAfter: nll(q.better, edited)',
-    'betterNllAfter: nll(q.worse, edited)',
+    "...scoresOf(q, measures, edited, 'after')",
+    "...scoresOf(q, measures, base, 'after')",
     SCORE
   ),
   mutation(
@@ -454,8 +454,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'questions are averaged over all edits at once',
     'harness/scoring/summarise.ts',
-    'return [...byCase.values()].map(mean)',
-    'return [...byCase.values()].flat()',
+    'const perCase = [...byCase.values()].map((questions) => mean([...questions.values()]))',
+    'const perCase = [...byCase.values()].flatMap((questions) => [...questions.values()])',
     SUMMARY
   ),
   mutation(
@@ -467,9 +467,9 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     'ties count as CounterFact’s success',
-    'harness/scoring/summarise.ts',
-    'Number(nllOf(r)[0]! < nllOf(r)[1]!)',
-    'Number(nllOf(r)[0]! <= nllOf(r)[1]!)',
+    'harness/scoring/measures/probability.ts',
+    'Number(nll.better < nll.worse)',
+    'Number(nll.better <= nll.worse)',
     SUMMARY
   ),
   mutation(
@@ -482,9 +482,9 @@ export const MUTATIONS: readonly Mutation[] = [
   // Runs
   mutation(
     'time is not shared by the edits computed together',
-    'harness/runner/execute.ts',
-    '(performance.now() - start) / together',
-    'performance.now() - start',
+    'harness/runner/edit-groups.ts',
+    'editMs: ms / facts',
+    'editMs: ms',
     EXECUTE
   ),
   mutation(
@@ -496,9 +496,9 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     'a failing case fails its shard',
-    'harness/runner/execute.ts',
-    'if (left.length <= 1) return [...outcomes, ...left.map((c) => failed(c, error, context))]',
-    'if (left.length >= 0) throw error',
+    'harness/runner/edit-groups.ts',
+    'if (groups.length - done <= 1) {',
+    'if (groups.length > 1) throw error\n    if (groups.length - done <= 1) {',
     EXECUTE
   ),
   mutation(
@@ -511,8 +511,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'the run’s hash lacks the hyper-parameters',
     'harness/runner/plan.ts',
-    's.method.hyperparameters, s.model',
-    's.model',
+    'return [id, name, hyperparameters, training?.hash,',
+    'void hyperparameters\n    return [id, name, training?.hash,',
     PLAN,
     'hash'
   ),
@@ -535,8 +535,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     '--resume computes everything again',
     'harness/runner/run.ts',
-    'if (edits === undefined) return true',
-    'if (edits !== null) return true',
+    'if (edits !== undefined && !follows &&',
+    'if (edits === null && !follows &&',
     CLI,
     'killed in the middle'
   ),
@@ -550,7 +550,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     'text of data acts on the terminal',
-    'harness/cli/format.ts',
+    'harness/terminal.ts',
     'text.replace(ACTS, (c) => (SHOWN.includes(c) ? c : utf16(c)))',
     'text',
     CLI,
@@ -618,9 +618,85 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'rows of another run are taken for this one’s',
     'harness/results/runs.ts',
-    'if (foreign !== undefined) {',
-    'if (false as boolean) {',
+    'if (foreign === undefined) return { answers, edits }',
+    'if (foreign !== null) return { answers, edits }',
     'harness/results/results.test.ts'
+  ),
+  // Protocols
+  mutation(
+    'a sequence forgets the edits before',
+    'harness/runner/shard.ts',
+    'if (outcome!.edit !== undefined) soFar = combined(soFar, outcome!.edit)',
+    'if (outcome!.edit !== undefined) soFar = outcome!.edit',
+    'harness/runner/shard.test.ts'
+  ),
+  mutation(
+    'a sequence edits the original model every time',
+    'harness/runner/shard.ts',
+    'for await (const [outcome] of this.#edit(under, [group])) {',
+    'for await (const [outcome] of this.#edit(this.#model, [group])) {',
+    'harness/runner/shard.test.ts'
+  ),
+  mutation(
+    'a checkpoint asks the last cases only',
+    'harness/runner/run.ts',
+    '...(shard.checkpoint ? { askAgain: all.slice(0, shard.start) } : {})',
+    '...(shard.checkpoint ? { askAgain: [] } : {})',
+    CLI,
+    'runs batches and sequences'
+  ),
+  mutation(
+    'a substitute for an edited weight is edited again',
+    'harness/edit/edited.ts',
+    'options.weights === undefined ? changesOf : changesBeside(model, edit, options.weights)',
+    'options.weights === null ? undefined : changesOf',
+    FT,
+    'under an edit'
+  ),
+  mutation(
+    'ways to ask one thing count as questions of their own',
+    'harness/scoring/summarise.ts',
+    'row.anyOf === null ?',
+    'row.anyOf !== "" ?',
+    SUMMARY,
+    'by the best of them'
+  ),
+  mutation(
+    'a ruined model fails its cases in a sequence',
+    'harness/scoring/score-cases.ts',
+    '(asking.brokenIsWrong === true || !broken.has(i))',
+    '!broken.has(i)',
+    SCORE,
+    'in a sequence'
+  ),
+  mutation(
+    'a method that holds one fact gets batches',
+    'harness/runner/protocol.ts',
+    'if (holdsMany || protocol.oneByOne) return',
+    'if (title !== "") return',
+    PLAN,
+    'protocols'
+  ),
+  mutation(
+    'what was learnt with other hyper-parameters is taken',
+    'harness/runner/artifacts.ts',
+    "['artifact', name, decides, model.hash",
+    "['artifact', name, model.hash",
+    'harness/runner/artifacts.test.ts'
+  ),
+  mutation(
+    'a fact demonstrates itself',
+    'methods/ike/index.ts',
+    'demonstrations[i]!.fact !== fact',
+    'demonstrations[i]!.fact !== ""',
+    'methods/ike/ike.test.ts'
+  ),
+  mutation(
+    'older rules are asked first',
+    'harness/edit/kinds/rules.ts',
+    '[...parts].reverse().flatMap',
+    '[...parts].flatMap',
+    'methods/regex-patch/regex-patch.test.ts'
   ),
   // The hub
   mutation(

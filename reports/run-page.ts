@@ -34,7 +34,7 @@ function settingView(run: RunSummary, setting: SettingSummary, answers: readonly
   const { malformed, noEdit } = dataset.skipped
   return {
     id: setting.id,
-    title: `${method.title} on ${model.name}, ${dataset.title}`,
+    title: `${method.title} on ${model.name}, ${dataset.title}${setting.protocol === 'single' ? '' : `, ${setting.protocol}`}`,
     about: [
       `label ${label}`,
       `${dataset.title} from ${dataset.source}: ${setting.cases} cases`,

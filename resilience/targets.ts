@@ -49,7 +49,9 @@ const EDIT: Edit = {
   requests: [{ prompt: '{} speaks', subject: 'A', target: 'French' }],
   parts: [
     { kind: 'low-rank', site: 'layers.1.mlp.proj', rank: 1, out: 4, in: 6, u: tensor(4).data, v: tensor(6).data },
-    { kind: 'dense', site: 'layers.0.mlp.proj', out: 2, in: 3, delta: tensor(2, 3).data, bias: tensor(2).data }
+    { kind: 'dense', site: 'layers.0.mlp.proj', out: 2, in: 3, delta: tensor(2, 3).data, bias: tensor(2).data },
+    { kind: 'prefix', text: 'New Fact: A speaks French\n' },
+    { kind: 'rules', rules: [{ pattern: '^A speaks$', ignoreCase: true, scope: 'answer', text: 'French' }] }
   ],
   diagnostics: { values: { norm: 1 } }
 }

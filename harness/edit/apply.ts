@@ -87,13 +87,19 @@ interface Asked {
   readonly answer?: string
 }
 
+/** What a model is asked under an edit instead of a prompt; undefined when it is not asked at all. */
+export function promptUnder(model: LanguageModel, edit: Edit | undefined, prompt: string): string | undefined {
+  const asked = askedOf({ prompt, edit }, model)
+  return asked.answer === undefined ? asked.prompt : undefined
+}
+
 function askedOf({ prompt, edit }: { readonly prompt: string } & UnderEdit, model: LanguageModel): Asked {
   if (edit === undefined) return { prompt, edit }
   let rewritten = prompt
   for (const part of edit.parts) {
     const kind = kindOf(part)
     if (kind.applies?.(part, prompt) === false) return { prompt, edit: undefined }
-    const answer = kind.answer?.(part, prompt)
+    const answer = kind.answer?.(part, rewritten)
     if (answer !== undefined) return { prompt, edit, answer }
     rewritten = kind.rewrite?.(part, rewritten) ?? rewritten
   }
@@ -162,7 +168,7 @@ function changesOfRows(rows: readonly (readonly EditPart[])[]): Changes {
   for (const { kind, change } of KINDS) {
     if (change === undefined) continue
     const own = rows.map((parts) => parts.filter((p) => p.kind === kind))
-    for (const site of new Set(own.flat().flatMap((p) => p.site))) {
+    for (const site of new Set(own.flat().flatMap((p) => p.site ?? []))) {
       const there = own.map((parts) => parts.filter((p) => p.site === site))
       const most = Math.max(...there.map((parts) => parts.length))
       for (let nth = 0; nth < most; nth++) {

@@ -89,7 +89,7 @@ describe.each(NAMES)('%s', (name) => {
                     false,
                     true
                   )
-                : tf.tensor2d((part as DensePart).delta, [part.out, part.in])
+                : tf.tensor2d((part as DensePart).delta, [(part as DensePart).out, (part as DensePart).in])
             const added = part.kind === 'dense' ? tf.tensor1d(part.bias!) : undefined
             const weight = tf.keep(model.weight(`${SITE}.weight`).add(delta))
             const bias =

@@ -2,6 +2,7 @@ import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { UserError } from '../errors'
+import type { RulesPart } from './kinds/rules'
 import { editBytes, loadEdit, saveEdit } from './store'
 import type { Edit } from './types'
 
@@ -32,7 +33,9 @@ const edit: Edit = {
       in: 2,
       delta: Float32Array.of(1, 0, 0, 1),
       bias: Float32Array.of(0.5, -0.5)
-    }
+    },
+    { kind: 'prefix', text: 'New Fact: 草\n' },
+    { kind: 'rules', rules: [{ pattern: '^a$', ignoreCase: true, scope: 'answer', text: 'b' }] }
   ],
   diagnostics: { values: { nll: 0.25 } }
 }
@@ -50,7 +53,10 @@ it('replaces an older edit as a whole', () => {
   expect(loadEdit(join(dir, 'e')).edit.method).toBe('ft-l')
 })
 
-it('counts the bytes of all its numbers', () => expect(editBytes(edit)).toBe(4 * (2 + 3 + 4 + 2)))
+it('counts the bytes of all its numbers and texts', () => {
+  const texts = Buffer.byteLength('New Fact: 草\n') + JSON.stringify((edit.parts[3] as RulesPart).rules).length
+  expect(editBytes(edit)).toBe(4 * (2 + 3 + 4 + 2) + texts)
+})
 
 describe('refuses with one message', () => {
   const complaint = (): string => {

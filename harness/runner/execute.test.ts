@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { EditCase } from '../../datasets/types'
 import { ftL } from '../../methods/ft-l'
 import type { EditingMethod, MethodContext } from '../../methods/types'
-import type { Edit } from '../edit/types'
+import type { Edit, LowRankPart } from '../edit'
 import { UserError } from '../errors'
 import { type LanguageModel, openModel } from '../model'
 import { packageRoot } from '../model/registry'
@@ -94,7 +94,11 @@ describe('the edits of a shard', () => {
   it('that hold numbers that are none, or fit no site, fail by themselves', async () => {
     const odd = method(async function* () {
       const misplaced = edit()
-      yield [edit(Number.NaN), edit(), { ...misplaced, parts: [{ ...misplaced.parts[0]!, site: 'layers.9.mlp.proj' }] }]
+      yield [
+        edit(Number.NaN),
+        edit(),
+        { ...misplaced, parts: [{ ...(misplaced.parts[0] as LowRankPart), site: 'layers.9.mlp.proj' }] }
+      ]
     })
     const outcomes = await editAll(odd, ['a', 'b', 'c'])
     expect(outcomes.map((o) => o.error)).toEqual([

@@ -203,7 +203,8 @@ class MethodShard {
     const asking = { setting: this.#setting, held, brokenIsWrong }
     const { rows, broken } = askEdited(this.#model, someOf(base, cases), edits, asking)
     this.answers.push(...rows)
-    if (!brokenIsWrong) for (const [i, error] of broken) this.outcomes[cases[i]!] = { error }
+    const answered = new Set(rows.map((r) => r.caseId))
+    for (const [i, error] of broken) if (!answered.has(base.cases[cases[i]!]!.id)) this.outcomes[cases[i]!] = { error }
   }
 }
 

@@ -1,5 +1,5 @@
 import type { EditCase, Probe } from '../../datasets/types'
-import { type Edit, generateEdited, nameUnder, scoreEdited, type UnderEdit } from '../edit'
+import { type Edit, generateEdited, nameUnder, promptUnder, scoreEdited, type UnderEdit } from '../edit'
 import {
   encodePrompt,
   encodeTarget,
@@ -105,16 +105,23 @@ export function askEdited(
   edits: readonly (Edit | null | undefined)[],
   asking: Asking
 ): EditedAnswers {
+  const editOf = (i: number) => edits[i] ?? undefined
+  const broken = new Map<number, string>()
+  for (const [i, questions] of base.questions.entries()) {
+    const problem = editOf(i) && tooLongUnder(model, editOf(i)!, questions)
+    if (problem !== undefined) broken.set(i, problem)
+  }
+  const unasked = new Set(broken.keys())
   const owner = new Map<Continuation, number>()
   for (const [i, questions] of base.questions.entries()) {
-    if (edits[i] !== undefined) for (const asked of questions.flatMap(continuations)) owner.set(asked, i)
+    if (edits[i] === undefined || broken.has(i)) continue
+    for (const c of questions.flatMap(continuations)) owner.set(c, i)
   }
-  const editOf = (i: number) => edits[i] ?? undefined
   const scores = new Scores(model, [...owner.keys()], (c) => editOf(owner.get(c)!))
-  const broken = new Map<number, string>()
   for (const [c, i] of owner)
     if (!scores.of(c).finite) broken.set(i, new NotFinite(nameUnder(model, editOf(i))).message)
-  const asked = (i: number) => edits[i] !== undefined && (asking.brokenIsWrong === true || !broken.has(i))
+  const asked = (i: number) =>
+    edits[i] !== undefined && !unasked.has(i) && (asking.brokenIsWrong === true || !broken.has(i))
   const verdicts = base.questions.map((questions, i) =>
     asked(i) ? questions.map((q) => verdict(model, q, base.scores, scores, !broken.has(i))) : []
   )
@@ -159,6 +166,18 @@ export function tooLong(
   return longest > config.maxPositions
     ? `a text of ${longest} tokens is longer than the model's ${config.maxPositions} positions`
     : undefined
+}
+
+/** Why the questions cannot be asked under an edit that adds to their prompts; undefined when they can. */
+function tooLongUnder(model: LanguageModel, edit: Edit, questions: readonly Question[]): string | undefined {
+  for (const c of questions.flatMap(continuations)) {
+    const prompt = promptUnder(model, edit, c.prompt)
+    if (prompt === undefined || prompt === c.prompt) continue
+    const length = encodePrompt(model.tokenizer, prompt).length + c.target.length
+    if (length > model.config.maxPositions)
+      return `under the edit a text of ${length} tokens is longer than the model's ${model.config.maxPositions} positions`
+  }
+  return undefined
 }
 
 /** Scores of continuations under one edit each (or none); equal ones are asked once. */

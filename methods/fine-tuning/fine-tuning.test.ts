@@ -88,6 +88,24 @@ test('the three baselines are one training with other defaults', () => {
   expect(() => ft.check!(model.config, h)).toThrow('no block 9')
 })
 
+test('training under an edit begins with the weights as they are edited', async () => {
+  const fact = request(expected.cases[0]!)
+  const h = ftM.hyperparameters.parse({ layers: [1], lr: 1e-2, num_steps: 5 })
+  const [first] = await editAll(ftM, model, [[fact]], h)
+  const under = edited(model, first!)
+  const next = request(expected.cases[1]!)
+  const [second] = await editAll(ftM, under, [[next]], h)
+  const target = encodeTarget(model.tokenizer, next.target)
+  const nll = (asked: LanguageModel) => {
+    const [score] = asked.score([{ prompt: next.prompt, target }])
+    return score!.nll.reduce((a, b) => a + b, 0) / target.length
+  }
+  expect(second!.diagnostics.lossCurve![0]).toBeCloseTo(nll(under), 4)
+  expect(Math.abs(nll(under) - nll(model))).toBeGreaterThan(1e-3)
+  expect(nll(edited(under, second!))).toBeLessThan(nll(under))
+  under.dispose()
+})
+
 test('no weight leaves the box', async () => {
   const h = ftL.hyperparameters.parse({ layers: [0], lr: 0.1, norm_constraint: 1e-3 })
   const [edit] = await editAll(ftL, model, [[request(expected.cases[0]!)]], h)

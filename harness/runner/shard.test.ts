@@ -1,0 +1,138 @@
+import { join } from 'node:path'
+import type { EditCase } from '../../datasets/types'
+import { ftM } from '../../methods/ft-m'
+import { combined, type Edit, edited } from '../edit'
+import { type LanguageModel, openModel, packageRoot } from '../model'
+import type { Protocol } from '../results/protocol'
+import { answersTable, editsTable } from '../results/tables'
+import { useBackend } from '../tensor'
+import { executeShard } from './shard'
+import type { ShardTask } from './tasks'
+
+let model: LanguageModel
+beforeAll(async () => {
+  await useBackend('onnxruntime', { threads: 1 })
+  model = await openModel(join(packageRoot(), 'harness/model/golden/gptj'))
+})
+afterAll(() => model.dispose())
+
+const CASES = ['France', 'Rome', 'zebra', 'grass'].map((subject): EditCase => {
+  const prompt = `The colour of ${subject} is`
+  return {
+    id: subject,
+    place: '',
+    requests: [{ prompt, subject, target: 'white' }],
+    probes: [
+      { property: 'accuracy', kind: 'rewrite', prompt, expected: ['white'] },
+      { property: 'locality', kind: 'unrelated', prompt: 'The dog', expected: 'same-as-before' }
+    ]
+  }
+})
+const H = ftM.hyperparameters.parse({ layers: [1], lr: 2e-2, num_steps: 8 })
+const ready = { method: ftM, h: H, state: undefined }
+
+async function run(protocol: Protocol, change: Partial<ShardTask> = {}, of = ready) {
+  const counted: number[] = []
+  const result = await executeShard(
+    {
+      type: 'shard',
+      model: '',
+      opened: { hash: '', weightsHash: '', files: '' },
+      methods: [{ setting: 's', name: 'ft-m', hyperparameters: H }],
+      measures: [],
+      protocol,
+      cases: CASES,
+      start: 0,
+      storeEditsOf: [],
+      ...change
+    },
+    [of],
+    model,
+    {
+      context: { seed: 0, cacheDir: '', log: () => {} },
+      scoring: { localityTokens: 4 },
+      onEvent: (event) => void (event.type === 'edited' && counted.push(event.count))
+    }
+  )
+  const [answers, edits] = [answersTable.decode(result.answers, ''), editsTable.decode(result.edits, '')]
+  return { ...result, answers, edits, counted }
+}
+const one = { oneByOne: false }
+const sequential = (size = 1): Protocol => ({
+  kind: 'sequential',
+  edits: 4,
+  size,
+  askAfter: [4],
+  orderSeed: null,
+  ...one
+})
+const deltaOf = (edit: Edit | undefined) => [...(edit!.parts[0] as { delta: Float32Array }).delta]
+const near = (a: readonly number[], b: readonly number[]) => Math.max(...a.map((x, i) => Math.abs(x - b[i]!)))
+
+it('a batch is one edit of several cases, whose time and work they share', async () => {
+  const { edits, answers, stored, counted } = await run({ kind: 'batch', size: 3, ...one }, { storeEditsOf: ['Rome'] })
+  expect(edits.map((e) => [e.caseId, e.facts, e.together, e.position])).toEqual([
+    ['France', 3, 3, 0],
+    ['Rome', 3, 3, 1],
+    ['zebra', 3, 3, 2],
+    ['grass', 1, 1, 3]
+  ])
+  expect(edits[0]).toMatchObject({ editMs: edits[1]!.editMs, flops: edits[1]!.flops, editBytes: edits[3]!.editBytes })
+  expect(answers.map((r) => r.held)).toEqual([3, 3, 3, 3, 3, 3, 1, 1])
+  expect(counted).toEqual([3, 1])
+  expect(stored.map((s) => [s.caseId, s.edit.requests.length])).toEqual([['Rome', 3]])
+})
+
+it('a sequence edits the edited model, and each link goes on from the one before', async () => {
+  const whole = await run(sequential(), { askAgain: [] })
+  let soFar: Edit | undefined
+  for (const { requests } of CASES) {
+    const under = soFar === undefined ? model : edited(model, soFar)
+    for await (const [edit] of ftM.edit(under, [requests], H, { seed: 0, cacheDir: '', log: () => {} }, undefined))
+      soFar = combined(soFar, edit!)
+    if (under !== model) under.dispose()
+  }
+  expect(near(deltaOf(whole.soFar), deltaOf(soFar))).toBeLessThan(1e-6)
+  expect(whole.soFar!.parts).toHaveLength(1)
+  expect(whole.soFar!.requests).toHaveLength(4)
+
+  const first = await run(sequential(), { cases: CASES.slice(0, 2) })
+  const second = await run(sequential(), {
+    cases: CASES.slice(2),
+    start: 2,
+    askAgain: CASES.slice(0, 2),
+    ...(first.soFar === undefined ? {} : { soFar: first.soFar })
+  })
+  expect(deltaOf(second.soFar)).toEqual(deltaOf(whole.soFar))
+  const of = (rows: typeof whole.answers) => rows.filter((r) => !r.checkpoint)
+  expect([...of(first.answers), ...of(second.answers)]).toEqual(of(whole.answers))
+  expect(of(whole.answers).map((r) => r.held)).toEqual([1, 1, 2, 2, 3, 3, 4, 4])
+  const again = (rows: typeof whole.answers) =>
+    rows.filter((r) => r.checkpoint).sort((a, b) => (a.caseId < b.caseId ? -1 : 1))
+  expect(again(second.answers)).toEqual(again(whole.answers))
+  expect(again(whole.answers)).toHaveLength(8)
+})
+
+it('facts inserted one after another are the sequence of them', async () => {
+  const { soFar } = await run(sequential())
+  const { stored, edits } = await run({ kind: 'batch', size: 4, oneByOne: true }, { storeEditsOf: ['France'] })
+  expect(near(deltaOf(stored[0]!.edit), deltaOf(soFar))).toBeLessThan(1e-6)
+  expect(edits.map((e) => [e.facts, e.together])).toEqual([4, 4, 4, 4].map((facts) => [facts, 1]))
+})
+
+it('a case that fails in a sequence is skipped, and asked all the same', async () => {
+  const failing = {
+    ...ready,
+    method: {
+      ...ftM,
+      async *edit(...[asked, groups, ...rest]: Parameters<typeof ftM.edit>) {
+        if (groups[0]![0]!.subject === 'Rome') throw new Error('no')
+        yield* ftM.edit(asked, groups, ...rest)
+      }
+    }
+  }
+  const { edits, answers, soFar } = await run(sequential(), {}, failing)
+  expect(edits.map((e) => e.error)).toEqual([null, 'no', null, null])
+  expect(soFar!.requests.map((r) => r.subject)).toEqual(['France', 'zebra', 'grass'])
+  expect(answers.map((r) => r.caseId)).toEqual(CASES.flatMap((c) => [c.id, c.id]))
+})
