@@ -401,6 +401,121 @@ function connectionsOf(pid: number): string[] {
   })
 }
 
+describe('methods and datasets from outside', () => {
+  const api = JSON.stringify(join(packageRoot(), 'dist', 'harness', 'index.js'))
+  const METHOD = `import bench from ${api}
+export default bench.defineMethod({
+  name: 'nothing', title: 'Nothing', family: 'fine-tuning', source: 'nobody', holdsMany: true,
+  hyperparameters: bench.z.strictObject({ size: bench.z.number().default(0) }),
+  trainedBy: ['size'],
+  async train(model, cases, h, { onProgress }) {
+    let steps = 0
+    for await (const c of cases) onProgress({ step: ++steps, steps })
+    return { tensors: { a: { shape: [1], data: Float32Array.of(h.size) } }, json: steps }
+  },
+  async prepare(model, h, context, artifact) { return artifact.tensors.a.data[0] },
+  async *edit(model, groups, h, context, size) {
+    const site = 'layers.0.mlp.proj'
+    const [out, width] = model.weightShape(site + '.weight')
+    const delta = new Float32Array(out * width).fill(size)
+    yield groups.map((requests) => ({ method: 'nothing', requests, parts: [{ kind: 'dense', site, out, in: width, delta }], diagnostics: {} }))
+  }
+})`
+  const DATASET = `import bench from ${api}
+const { z } = bench
+const lines = bench.layout({
+  name: 'lines', keys: ['fact'], schema: z.object({ fact: z.string(), subject: z.string(), target: z.string() }),
+  toCase: ({ fact, subject, target }, i) => ({
+    id: 'line-' + i, requests: [{ prompt: fact, subject, target }],
+    probes: [{ property: 'accuracy', kind: 'rewrite', prompt: fact, expected: [target] }]
+  })
+})
+export default {
+  name: 'lines', title: 'Lines', source: 'nobody', license: 'none', measures: [], layouts: [lines],
+  async *load(source, options) {
+    bench.parseOptions('lines', z.strictObject({}), options.options)
+    yield* bench.loadRecords(source, [lines], options)
+  }
+}`
+  const RUN = `models: [gptj-mini]
+methods:
+  - name: ./mine.mjs
+datasets:
+  - name: ./lines.mjs
+    source: lines.json
+train_on:
+  - name: zsre
+    limit: 3
+`
+  beforeEach(() => {
+    writeFileSync(join(dir, 'mine.mjs'), METHOD)
+    writeFileSync(join(dir, 'lines.mjs'), DATASET)
+    writeFileSync(
+      join(dir, 'lines.json'),
+      JSON.stringify([{ fact: 'The zebra eats', subject: 'zebra', target: 'fish' }])
+    )
+  })
+
+  it('run like ours, learn beforehand, and are found again', async () => {
+    const env = { ...process.env, BENCH_CACHE: join(dir, 'cache') }
+    const run = (...args: string[]) =>
+      new Promise<Ended>((resolve) => {
+        execFile(process.execPath, [PROGRAM, ...args], { cwd: dir, env }, (error, stdout, stderr) =>
+          resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
+        )
+      })
+    const file = config(RUN)
+    const trained = JSON.parse((await run('train', file, '--json')).stdout)
+    expect(trained).toEqual([expect.objectContaining({ method: 'nothing', model: 'gptj-mini', how: 'computed' })])
+    expect(existsSync(trained[0].file)).toBe(true)
+    const { code, stdout, stderr } = await run('run', file, '--out', 'runs', '--json', '--reporter', 'csv')
+    expect({ code, stderr }).toMatchObject({ code: 0 })
+    const [result] = JSON.parse(stdout).results
+    expect(result).toMatchObject({ method: 'nothing', dataset: 'lines', cases: 1, failed: 0 })
+    expect(result.trainingMs).toBeGreaterThan(0)
+    const folder = runFolder(join(dir, 'runs'))
+    expect(readFileSync(join(folder, 'results.csv'), 'utf8')).toMatch(/^run,started,label/)
+    const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'))
+    expect(Object.values(manifest.setup)).toEqual([
+      expect.objectContaining({ training: expect.objectContaining({ how: 'cached' }) })
+    ])
+    expect(answersTable.read(join(folder, 'answers.arrow'))[0]!.prompt).toBe('The zebra eats')
+    const verified = await run('verify', 'method', './mine.mjs', '--json')
+    expect(JSON.parse(verified.stdout).filter((f: { problem?: string }) => f.problem)).toEqual([])
+    const data = await run('verify', 'dataset', './lines.mjs', '--source', 'lines.json')
+    expect(data).toMatchObject({ code: 0, stdout: expect.not.stringContaining('✗') })
+  })
+
+  test.each([
+    ['that are not there', { 'mine.mjs': null }, /my\.yaml:3: no such file: \.\/mine\.mjs/],
+    ['that cannot be loaded', { 'mine.mjs': 'export default {' }, /mine\.mjs: cannot be loaded: /],
+    ['that export nothing', { 'mine.mjs': 'export const a = 1' }, /mine\.mjs: exports nothing as its default/],
+    [
+      'that are no methods',
+      { 'mine.mjs': 'export default { name: "x" }' },
+      /mine\.mjs: what it exports is no editing method: title: /
+    ],
+    [
+      'that have a name of ours',
+      { 'mine.mjs': METHOD.replace("'nothing', title", "'rome', title") },
+      /'rome' is the name of one that is here already/
+    ],
+    [
+      'that are no datasets',
+      { 'lines.mjs': 'export default { name: "x" }' },
+      /lines\.mjs: what it exports is no dataset: title: /
+    ]
+  ])('%s are refused', async (_, files, message) => {
+    for (const [name, text] of Object.entries(files)) {
+      if (text === null) rmSync(join(dir, name))
+      else writeFileSync(join(dir, name), text)
+    }
+    const { code, stderr } = await bench('run', config(RUN), '--out', 'runs')
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) })
+    expect(existsSync(join(dir, 'runs'))).toBe(false)
+  })
+})
+
 describe('mistakes end in one message, exit code 2, and nothing written', () => {
   test.each([
     ['broken YAML', () => ['run', config('models: [')], /my\.yaml:1:\d+: not valid YAML/],

@@ -6,7 +6,7 @@ export function command<T>(module: {
   readonly describe: string
   readonly builder: (yargs: Argv) => Argv<T>
   handler(argv: ArgumentsCamelCase<T>): Promise<void>
-}): CommandModule<object, T> {
-  // yargs types a builder by what was declared before it, which is nothing.
-  return module as unknown as CommandModule<object, T>
+}): CommandModule<object, never> {
+  // yargs types a builder by what was declared before it, which is nothing, and a list of commands has no common type.
+  return module as unknown as CommandModule<object, never>
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import yargs from 'yargs'
+import yargs, { type Argv, type CommandModule } from 'yargs'
 import { hideBin } from 'yargs/helpers'
 import { closestTo } from '../closest'
 import { explain, UserError } from '../errors'
@@ -14,28 +14,36 @@ import { pretrainCommand } from './pretrain'
 import { probeCommand } from './probe'
 import { reportCommand } from './report'
 import { runCommand } from './run'
+import { trainCommand } from './train'
+import { verifyCommand } from './verify'
 
 const OK = 0
 const USER_ERROR = 2
 /** EX_SOFTWARE of sysexits.h: a bug of ours. */
 const BUG = 70
 
+/** Every command; a new one is a file and a line here. */
+const COMMANDS: readonly CommandModule<object, never>[] = [
+  runCommand,
+  checkCommand,
+  trainCommand,
+  reportCommand,
+  listCommand,
+  askCommand,
+  fetchCommand,
+  doctorCommand,
+  verifyCommand,
+  pretrainCommand,
+  probeCommand
+]
+
 /** Exit code of the command line: 0 done, 1 some cases failed, 2 a mistake of the user, 70 a bug of ours, 130 interrupted. */
 export async function main(args: readonly string[]): Promise<number> {
   let exitCode = OK
-  const parser = yargs([...args])
+  const parser = COMMANDS.reduce((all, one) => all.command(one), yargs([...args]))
     .scriptName('bench')
     .usage('$0 COMMAND\n\nBenchmarks of model editing: edit, score, compare.')
     .option('verbose', { type: 'boolean', default: false, global: true, describe: 'Show where an error comes from' })
-    .command(runCommand)
-    .command(checkCommand)
-    .command(reportCommand)
-    .command(listCommand)
-    .command(askCommand)
-    .command(fetchCommand)
-    .command(doctorCommand)
-    .command(pretrainCommand)
-    .command(probeCommand)
     .demandCommand(1, 'say what to do; `bench --help` lists the commands')
     .recommendCommands()
     .strict()
@@ -69,26 +77,17 @@ function usageError(message: string, args: readonly string[]): UserError {
   const unknown = /^Unknown arguments?: ([\w-]+)/.exec(message)?.[1]
   const hint = `\`bench ${args[0]?.startsWith('-') === false ? `${args[0]} ` : ''}--help\` shows what is possible`
   if (unknown === undefined) return new UserError(message.charAt(0).toLowerCase() + message.slice(1), { hint })
-  return new UserError(`unknown argument '${unknown}'${closestTo(unknown, FLAGS)}`, { hint })
+  return new UserError(`unknown argument '${unknown}'${closestTo(unknown, flags())}`, { hint })
 }
 
-const FLAGS = [
-  ...[
-    'out',
-    'limit',
-    'model',
-    'method',
-    'dataset',
-    'source',
-    'seed',
-    'workers',
-    'backend',
-    'resume',
-    'retry-failed',
-    'json'
-  ],
-  ...['site', 'edit', 'tokens', 'revision', 'offline', 'verbose', 'help', 'version']
-]
+/** All flags of all commands, as the commands declare them. */
+function flags(): string[] {
+  const declared = COMMANDS.map(({ builder }) => (builder as (y: Argv) => Argv)(yargs([])) as DeclaredOptions)
+  return [...new Set(declared.flatMap((d) => Object.keys(d.getOptions().key)).concat('verbose', 'help', 'version'))]
+}
+
+/** What yargs knows of declared options; its types leave it out. */
+type DeclaredOptions = Argv & { getOptions(): { readonly key: Readonly<Record<string, unknown>> } }
 
 function report(thrown: unknown, verbose: boolean): number {
   const error = explain(thrown)

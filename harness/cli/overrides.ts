@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Argv } from 'yargs'
 import { findDataset } from '../../datasets'
 import { findMethod } from '../../methods'
@@ -38,7 +39,7 @@ export interface Overrides {
   readonly backend?: LoadedConfig['config']['backend'] | undefined
 }
 
-export function applyOverrides({ config, placeOf }: LoadedConfig, flags: Overrides): LoadedConfig {
+export function applyOverrides({ config, placeOf, dir }: LoadedConfig, flags: Overrides): LoadedConfig {
   const positive = (name: 'limit' | 'workers' | 'seed', least: number) => {
     const value = flags[name]
     if (value === undefined) return {}
@@ -48,7 +49,7 @@ export function applyOverrides({ config, placeOf }: LoadedConfig, flags: Overrid
   }
   const methods = flags.method?.flatMap((name) => {
     const chosen = config.methods.filter((m) => m.label === name || m.name === name)
-    return chosen.length > 0 ? chosen : [{ name: findMethod(name, '--method').name, hyperparameters: {} }]
+    return chosen.length > 0 ? chosen : [{ name: known(name, (n) => findMethod(n, '--method')), hyperparameters: {} }]
   })
   const chosen = flags.dataset?.flatMap((name) => {
     const named = config.datasets.filter((d) => d.label === name || d.name === name)
@@ -56,7 +57,7 @@ export function applyOverrides({ config, placeOf }: LoadedConfig, flags: Overrid
       ? named
       : [
           {
-            name: findDataset(name, '--dataset').name,
+            name: known(name, (n) => findDataset(n, '--dataset')),
             split: 'test' as const,
             on_bad_record: 'fail' as const,
             options: {}
@@ -72,6 +73,7 @@ export function applyOverrides({ config, placeOf }: LoadedConfig, flags: Overrid
   }
   return {
     placeOf,
+    dir,
     config: {
       ...config,
       ...(flags.model === undefined ? {} : { models: flags.model }),
@@ -84,3 +86,7 @@ export function applyOverrides({ config, placeOf }: LoadedConfig, flags: Overrid
     }
   }
 }
+
+/** One of ours, or a file from outside, which flags name from where the user stands. */
+const known = (name: string, find: (name: string) => { readonly name: string }): string =>
+  /[\\/]/.test(name) ? resolve(name) : find(name).name

@@ -15,18 +15,24 @@ export function configJsonSchema(): Json {
   }
   const { items: entry } = schema.properties.methods
   schema.properties.methods.items = {
-    anyOf: METHODS.map((method) => ({
-      ...entry,
-      properties: {
-        ...entry.properties,
-        name: { const: method.name, description: `${method.title}: ${method.source}` },
-        hyperparameters: hyperparameters(method.hyperparameters)
-      }
-    }))
-  } as never
-  schema.properties.datasets.items.properties.name = { enum: DATASETS.map((d) => d.name) }
+    anyOf: [
+      ...METHODS.map((method) => ({
+        ...entry,
+        properties: {
+          ...entry.properties,
+          name: { const: method.name, description: `${method.title}: ${method.source}` },
+          hyperparameters: hyperparameters(method.hyperparameters)
+        }
+      })),
+      { ...entry, properties: { ...entry.properties, name: OUTSIDE } }
+    ]
+  } as Json as typeof schema.properties.methods.items
+  schema.properties.datasets.items.properties.name = { anyOf: [{ enum: DATASETS.map((d) => d.name) }, OUTSIDE] }
   return { ...schema, title: 'Run of the model-editing benchmark' }
 }
+
+/** A file, or a package with a slash or dot in its name: what is not must be one of ours. */
+const OUTSIDE = { type: 'string', pattern: '[./]', description: 'A file, ./mine.mjs, or a package' }
 
 /** In a config every hyper-parameter may be missing. */
 function hyperparameters(schema: z.ZodType): Json {

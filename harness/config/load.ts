@@ -9,6 +9,8 @@ import { type Config, configSchema, type DatasetEntry } from './schema'
 
 export interface LoadedConfig {
   readonly config: Config & { readonly name: string }
+  /** Folder that paths in the config are relative to, and that packages it names are looked up from. */
+  readonly dir: string
   /** Where a key of the file stands, for messages of later checks: `configs/a.yaml:12`. */
   readonly placeOf: (path: readonly PropertyKey[]) => string
 }
@@ -72,7 +74,7 @@ export function loadConfig(name: string): LoadedConfig {
     ...(parsed.data.train_on === undefined ? {} : { train_on: parsed.data.train_on.map(nearSource) }),
     ...(parsed.data.corpus === undefined ? {} : { corpus: near(parsed.data.corpus) })
   }
-  return { config, placeOf }
+  return { config, placeOf, dir: dirname(file) }
 }
 
 /** Start of the deepest node along a path: of the key where the path ends at one. */

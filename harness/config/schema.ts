@@ -12,7 +12,7 @@ const cuts = z.strictObject({ medium: share, high: share })
 
 /** One method of a run, with what differs from its defaults. */
 const methodEntry = z.strictObject({
-  name: z.string().describe('A method of `bench list methods`'),
+  name: z.string().describe('A method of `bench list methods`, a file (./my-method.mjs) or a package'),
   label: name
     .optional()
     .describe('Name in results, to run one method several times with other settings; the method name when missing'),
@@ -20,7 +20,7 @@ const methodEntry = z.strictObject({
 })
 
 const datasetEntry = z.strictObject({
-  name: z.string().describe('A dataset of `bench list datasets`'),
+  name: z.string().describe('A dataset of `bench list datasets`, a file (./my-dataset.mjs) or a package'),
   label: name.optional().describe('Name in results, to use one dataset several times; the dataset name when missing'),
   source: z.string().optional().describe('File in the official format; the embedded world when missing'),
   split: z.enum(['train', 'test']).default('test').describe('Which half of the embedded world'),

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../errors'
+import { sha256 } from '../sha256'
 
 /** What a stored file must be: anything else is damage. */
 export const sealSchema = z.object({
@@ -13,8 +13,6 @@ export const sealSchema = z.object({
 export type Seal = z.output<typeof sealSchema>
 /** Seals by file name. */
 export type Seals = Readonly<Record<string, Seal>>
-
-export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 export const sealOf = (bytes: Uint8Array, rows: number): Seal => ({ bytes: bytes.length, sha256: sha256(bytes), rows })
 

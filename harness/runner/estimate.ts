@@ -1,4 +1,3 @@
-import { findMethod } from '../../methods'
 import type { ModelConfig } from '../model/types'
 import { useBackend } from '../tensor'
 import { activeOrtBackend } from '../tensor/onnxruntime/backend'
@@ -28,7 +27,7 @@ export async function estimateRun(plan: Plan): Promise<Estimate> {
   const gflopsPerSecond = ort === undefined ? PLAIN_JAVASCRIPT : sgemmRate(ort)
   let flops = 0
   const bases = new Set<string>()
-  for (const { model, dataset, method, protocol, cases } of plan.settings) {
+  for (const { model, dataset, method, editing, protocol, cases } of plan.settings) {
     const config = plan.models[model]!
     const probes = cases.flatMap((c) => c.probes)
     // In a sequence the cases so far are asked again at every checkpoint.
@@ -38,7 +37,7 @@ export async function estimateRun(plan: Plan): Promise<Estimate> {
     const base = `${model} ${dataset.hash}`
     flops += bases.has(base) ? scoring : 2 * scoring
     bases.add(base)
-    const perToken = findMethod(method.name).passesPerToken?.(config, method.hyperparameters) ?? 0
+    const perToken = editing.passesPerToken?.(config, method.hyperparameters) ?? 0
     const written = cases.flatMap((c) => c.requests)
     flops += written.reduce((sum, { prompt }) => sum + tokens(prompt), 0) * perToken * passFlops(config)
   }

@@ -1,6 +1,7 @@
-import { findDataset, loadCases } from '../../datasets'
+import { loadCases } from '../../datasets'
+import { loadDataset } from '../../datasets/load'
 import type { EditCase } from '../../datasets/types'
-import { findMethod } from '../../methods'
+import { loadMethod } from '../../methods/load'
 import type { Corpus, EditingMethod, MethodContext, TrainingProgress } from '../../methods/types'
 import { UserError } from '../errors'
 import { type LanguageModel, type ModelIdentity, openModel } from '../model'
@@ -69,7 +70,7 @@ export class WorkerState {
 
   /** What a method learns beforehand, from the cache or now. */
   async #train(setup: WorkerSetup, model: LanguageModel, task: MethodTask): Promise<TaskResults['train']> {
-    const { method, h, key } = this.#artifact(setup, model, task)
+    const { method, h, key } = await this.#artifact(setup, model, task)
     const { cacheDir } = setup
     const known = readArtifact(cacheDir, key, (file) =>
       this.#log('what was learnt is damaged and learnt again', { file })
@@ -89,8 +90,8 @@ export class WorkerState {
     return { ms: ms(), how: 'computed', artifact: key }
   }
 
-  #artifact(setup: WorkerSetup, model: LanguageModel, { name, hyperparameters, training }: MethodTask) {
-    const method = findMethod(name)
+  async #artifact(setup: WorkerSetup, model: LanguageModel, { name, module, hyperparameters, training }: MethodTask) {
+    const method = await loadMethod(name, module)
     const h = method.hyperparameters.parse(hyperparameters)
     return { method, h, key: artifactKey(method, hyperparameters, model, training!.hash, setup.seed) }
   }
@@ -99,7 +100,8 @@ export class WorkerState {
   async *#trainingCases({ seed }: WorkerSetup, { training }: MethodTask): AsyncGenerator<EditCase> {
     const hash = hashOfCases()
     for (const entry of training!.entries) {
-      for await (const editCase of loadCases(findDataset(entry.name), entry.source, caseStream(entry, seed))) {
+      const dataset = await loadDataset(entry.name, entry.module)
+      for await (const editCase of loadCases(dataset, entry.source, caseStream(entry, seed))) {
         hash.add(editCase)
         yield editCase
       }
@@ -110,13 +112,15 @@ export class WorkerState {
 
   /** The work that all edits of a method share: done once, and kept. */
   async #prepare(setup: WorkerSetup, model: LanguageModel, task: MethodTask): Promise<PreparedMethod> {
-    const id = JSON.stringify([task.name, task.hyperparameters, model.hash])
+    const id = JSON.stringify([task.name, task.module?.hash, task.hyperparameters, model.hash])
     const known = this.#prepared.get(id)
     if (known !== undefined) return known
-    const method: EditingMethod = findMethod(task.name)
+    const method: EditingMethod = await loadMethod(task.name, task.module)
     const h = method.hyperparameters.parse(task.hyperparameters)
     const artifact =
-      task.training === undefined ? undefined : readArtifact(setup.cacheDir, this.#artifact(setup, model, task).key)
+      task.training === undefined
+        ? undefined
+        : readArtifact(setup.cacheDir, (await this.#artifact(setup, model, task)).key)
     if (task.training !== undefined && artifact === undefined)
       throw new UserError(`what ${method.title} learns is not in the cache`, { place: setup.cacheDir })
     const parts: { what: string; how: 'computed' | 'cached' }[] = []

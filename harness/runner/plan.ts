@@ -2,9 +2,12 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
-import { findDataset, loadCases } from '../../datasets'
+import { DATASETS, findDataset, loadCases } from '../../datasets'
+import { loadDataset } from '../../datasets/load'
 import type { EditCase, SkippedRecord } from '../../datasets/types'
-import { findMethod } from '../../methods'
+import { findMethod, METHODS } from '../../methods'
+import { loadMethod } from '../../methods/load'
+import type { EditingMethod } from '../../methods/types'
 import { type LoadedConfig, problem } from '../config/load'
 import { publishedValues } from '../config/published'
 import type { Config, DatasetEntry, MethodEntry, ProtocolEntry } from '../config/schema'
@@ -12,6 +15,7 @@ import { UserError } from '../errors'
 import { fileName } from '../file-name'
 import { groupBy } from '../group-by'
 import { embeddedModels, type ModelConfig, readModelConfig, resolveModel } from '../model'
+import { findOutside, type OutsideModule } from '../outside'
 import { type Protocol, protocolName } from '../results/protocol'
 import { findMeasure } from '../scoring/measures'
 import { describeCorpus } from './corpus'
@@ -21,7 +25,7 @@ import { casesFor, checkHolds, cuts, protocolsOf } from './protocol'
 import type { CorpusSource, MethodTask, TrainingData } from './tasks'
 
 export interface PlannedDataset {
-  readonly entry: DatasetEntry
+  readonly entry: DatasetEntry & { readonly module?: OutsideModule }
   readonly label: string
   readonly title: string
   readonly hash: string
@@ -36,6 +40,7 @@ export interface PlannedDataset {
 }
 
 export interface PlannedSetting {
+  readonly editing: EditingMethod
   readonly id: string
   readonly label: string
   /** As in the config; `modelName` is what results call it. */
@@ -85,16 +90,18 @@ export interface PlanOptions {
 }
 
 /** @throws UserError for anything the config names that is not there or not valid. */
-export async function planRun({ config, placeOf }: LoadedConfig, { onReading }: PlanOptions = {}): Promise<Plan> {
-  for (const [i, { name }] of config.methods.entries()) findMethod(name, placeOf(['methods', i, 'name']))
+export async function planRun({ config, placeOf, dir }: LoadedConfig, { onReading }: PlanOptions = {}): Promise<Plan> {
+  const methods: Named<EditingMethod>[] = []
+  for (const [i, { name }] of config.methods.entries())
+    methods.push(await findNamed(name, dir, placeOf(['methods', i, 'name']), METHODS, findMethod, loadMethod))
   const models = Object.fromEntries(config.models.map((name) => [name, readModelConfig(resolveModel(name)).config]))
   const datasets: PlannedDataset[] = []
   for (const [i, entry] of config.datasets.entries())
-    datasets.push(await planDataset(config, entry, placeOf(['datasets', i, 'name']), onReading))
+    datasets.push(await planDataset(config, entry, dir, placeOf(['datasets', i, 'name']), onReading))
   const names = shortNames(config.models, (name) => !embeddedModels().includes(name) && existsSync(name))
   const files = fileNames([...names.values()])
-  const trainOn = config.methods.some((m) => findMethod(m.name).train !== undefined)
-    ? await planTraining(config)
+  const trainOn = methods.some(({ value }) => value.train !== undefined)
+    ? await planTraining(config, datasets, dir)
     : undefined
   const settings: PlannedSetting[] = []
   for (const model of config.models)
@@ -103,14 +110,16 @@ export async function planRun({ config, placeOf }: LoadedConfig, { onReading }: 
         for (const protocol of planProtocol(entry, dataset, placeOf(['protocols', p])))
           for (const [i, methodEntry] of config.methods.entries()) {
             const modelName = names.get(model)!
-            const label = methodEntry.label ?? methodEntry.name
+            const { value: editing, module } = methods[i]!
+            const label = methodEntry.label ?? editing.name
             const parts = [fileName(label), files.get(modelName)!, fileName(dataset.label)]
             const id = [...parts, ...(protocolName(protocol) === 'single' ? [] : [protocolName(protocol)])].join('--')
             const cases = casesFor(protocol, dataset.cases)
             const place = placeOf(['protocols', p])
-            atPlace(place, () => checkHolds(findMethod(methodEntry.name), protocol, cases))
-            const method = { ...planMethod(models[model]!, methodEntry, i, placeOf, trainOn), setting: id }
-            settings.push({ id, label, model, modelName, dataset, method, protocol, cases })
+            atPlace(place, () => checkHolds(editing, protocol, cases))
+            const planned = planMethod(models[model]!, editing, methodEntry, i, placeOf, trainOn)
+            const method = { ...planned, setting: id, ...(module === undefined ? {} : { module }) }
+            settings.push({ id, editing, label, model, modelName, dataset, method, protocol, cases })
           }
   const twice = settings.find((s, i) => settings.findIndex((t) => t.id === s.id) < i)
   if (twice !== undefined) {
@@ -151,30 +160,61 @@ function atPlace<T>(place: string, act: () => T): T {
 const planProtocol = (entry: ProtocolEntry, { cases }: PlannedDataset, place: string): Protocol[] =>
   atPlace(place, () => protocolsOf(entry, cases.length))
 
+/** Something that a config names: ours, or from outside. */
+interface Named<T> {
+  readonly value: T
+  readonly module?: OutsideModule
+}
+
+/** What a name of a config stands for. @throws UserError with the config's place, and the closest name of ours */
+async function findNamed<T extends { readonly name: string }>(
+  name: string,
+  dir: string,
+  place: string,
+  ours: readonly T[],
+  find: (name: string, place: string) => T,
+  load: (name: string, module: OutsideModule) => Promise<T>
+): Promise<Named<T>> {
+  if (ours.some((o) => o.name === name)) return { value: find(name, place) }
+  const module = atPlace(place, () => findOutside(name, dir))
+  if (module === undefined) return { value: find(name, place) }
+  const value = await load(name, module)
+  if (!ours.some((o) => o.name === value.name)) return { value, module }
+  throw new UserError(`'${value.name}' is the name of one that is here already`, {
+    place: module.file,
+    hint: 'choose another name'
+  })
+}
+
 /** What methods learn from: named by what it is, and read again by whoever trains. */
-async function planTraining({ train_on, datasets, seed }: Config): Promise<TrainingData> {
-  const world = [...new Set(datasets.map((d) => d.name))].map((name) => ({
-    name,
-    split: 'train' as const,
-    on_bad_record: 'fail' as const,
-    options: {}
-  }))
-  const entries: readonly DatasetEntry[] = train_on ?? world
+async function planTraining(
+  { train_on, seed }: Config,
+  datasets: readonly PlannedDataset[],
+  dir: string
+): Promise<TrainingData> {
+  const world = datasets.map(
+    ({ entry: { name } }): DatasetEntry => ({ name, split: 'train', on_bad_record: 'fail', options: {} })
+  )
+  const distinct = world.filter((w, i) => world.findIndex((v) => v.name === w.name) === i)
+  const entries: TrainingData['entries'][number][] = []
   const hash = hashOfCases()
-  for (const entry of entries)
-    for await (const editCase of loadCases(findDataset(entry.name), entry.source, caseStream(entry, seed)))
-      hash.add(editCase)
+  for (const entry of train_on ?? distinct) {
+    const named = await findNamed(entry.name, dir, entry.name, DATASETS, findDataset, loadDataset)
+    entries.push({ ...entry, ...(named.module === undefined ? {} : { module: named.module }) })
+    for await (const editCase of loadCases(named.value, entry.source, caseStream(entry, seed))) hash.add(editCase)
+  }
   return { entries, hash: hash.digest() }
 }
 
 async function planDataset(
   config: Config,
   entry: DatasetEntry,
+  dir: string,
   place: string,
   onReading: PlanOptions['onReading']
 ): Promise<PlannedDataset> {
-  const dataset = findDataset(entry.name, place)
-  const label = entry.label ?? entry.name
+  const { value: dataset, module } = await findNamed(entry.name, dir, place, DATASETS, findDataset, loadDataset)
+  const label = entry.label ?? dataset.name
   const skipped: SkippedRecord[] = []
   const limit = Math.min(entry.limit ?? Number.POSITIVE_INFINITY, config.limit ?? Number.POSITIVE_INFINITY)
   const options = {
@@ -201,7 +241,7 @@ async function planDataset(
   }
   for (const measure of dataset.measures) findMeasure(measure)
   return {
-    entry,
+    entry: { ...entry, ...(module === undefined ? {} : { module }) },
     label,
     title: dataset.title,
     hash: hash.digest(),
@@ -219,13 +259,13 @@ export const placeOfSkipped = ({ file, line, record }: SkippedRecord): string =>
 
 function planMethod(
   modelConfig: ModelConfig,
+  method: EditingMethod,
   entry: MethodEntry,
   index: number,
   placeOf: LoadedConfig['placeOf'],
   trainOn: TrainingData | undefined
 ): Omit<MethodTask, 'setting'> {
-  const method = findMethod(entry.name)
-  const known = publishedValues(entry.name, modelConfig)?.hyperparameters ?? method.defaults?.(modelConfig)
+  const known = publishedValues(method.name, modelConfig)?.hyperparameters ?? method.defaults?.(modelConfig)
   const merged = { ...known, ...entry.hyperparameters }
   const parsed = method.hyperparameters.safeParse(merged)
   const path = ['methods', index, 'hyperparameters']
@@ -241,7 +281,7 @@ function planMethod(
     })
   }
   return {
-    name: entry.name,
+    name: method.name,
     hyperparameters: parsed.data as Record<string, unknown>,
     ...(method.train === undefined || trainOn === undefined ? {} : { training: trainOn })
   }
@@ -289,8 +329,8 @@ function workersFor(config: Config, models: readonly ModelConfig[], shards: numb
 function hashOf(config: Config, settings: readonly PlannedSetting[], corpus: CorpusSource | undefined): string {
   const { seed, shard_size, scoring } = config
   const what = settings.map(({ id, method, model, dataset, protocol }) => {
-    const { name, hyperparameters, training } = method
-    return [id, name, hyperparameters, training?.hash, model, dataset.hash, dataset.measures, protocol]
+    const { name, module, hyperparameters, training } = method
+    return [id, name, module?.hash, hyperparameters, training?.hash, model, dataset.hash, dataset.measures, protocol]
   })
   return createHash('sha256')
     .update(JSON.stringify([seed, shard_size, scoring.locality_tokens, corpus?.id, what]))

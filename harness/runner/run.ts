@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { findMethod } from '../../methods'
 import { saveEdit } from '../edit'
 import { UserError } from '../errors'
 import { fileName } from '../file-name'
@@ -169,7 +168,7 @@ function linesOf(shards: readonly PlannedShard[]): PlannedShard[][] {
   return [...new Set(lines.values())]
 }
 
-function workerSetup({ config, threads, corpus }: Plan): WorkerSetup {
+export function workerSetup({ config, threads, corpus }: Plan): WorkerSetup {
   return {
     backend: config.backend,
     threads,
@@ -388,11 +387,11 @@ function newFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, { resul
 }
 
 function describeSetting(
-  { id, label, modelName, dataset, method, protocol }: PlannedSetting,
+  { id, label, modelName, dataset, method, editing, protocol }: PlannedSetting,
   opened: OpenedModel,
   { scoring }: Plan['config']
 ): Setting {
-  const { title, family, source, holdsMany } = findMethod(method.name)
+  const { title, family, source, holdsMany } = editing
   const skipped = (kind: string) => dataset.skipped.filter((s) => s.kind === kind).length
   return {
     id,

@@ -2,6 +2,7 @@ import type { EditCase } from '../../datasets/types'
 import type { DatasetEntry } from '../config/schema'
 import type { Edit } from '../edit'
 import type { ModelIdentity } from '../model'
+import type { OutsideModule } from '../outside'
 import type { Setup } from '../results/manifest'
 import type { Protocol } from '../results/protocol'
 import type { BackendName } from '../tensor'
@@ -19,15 +20,16 @@ export interface CorpusSource {
 
 /** Cases that a method is trained on: where they come from, and the hash of what they are. */
 export interface TrainingData {
-  readonly entries: readonly DatasetEntry[]
+  readonly entries: readonly (DatasetEntry & { readonly module?: OutsideModule })[]
   readonly hash: string
 }
 
 /** A method as it is to be run. */
 export interface MethodTask {
   readonly setting: string
-  /** As in the config: a name of the registry, or where a method from outside is. */
   readonly name: string
+  /** Where a method from outside the project is. */
+  readonly module?: OutsideModule
   /** Resolved: defaults filled in. */
   readonly hyperparameters: Readonly<Record<string, unknown>>
   /** Missing for methods that learn nothing beforehand. */

@@ -1,0 +1,106 @@
+import { DATASETS, loadCases } from '../../datasets'
+import type { EditCase } from '../../datasets/types'
+import { METHODS } from '../../methods'
+import { contextOf } from '../../methods/testing'
+import type { EditingMethod } from '../../methods/types'
+import { type LanguageModel, openModel } from '../model'
+import { useBackend } from '../tensor'
+import { verifyDataset } from './dataset'
+import type { Finding } from './finding'
+import { verifyMethod } from './method'
+
+let model: LanguageModel
+const cases: EditCase[] = []
+beforeAll(async () => {
+  await useBackend('onnxruntime', { threads: 1 })
+  model = await openModel('gptj-mini')
+  const options = { onBadRecord: 'fail', seed: 0, split: 'train', limit: 8 } as const
+  for await (const c of loadCases(DATASETS[0]!, undefined, options)) cases.push(c)
+})
+afterAll(() => model.dispose())
+
+const FAST: Readonly<Record<string, Record<string, unknown>>> = {
+  rome: { mom2_adjustment: false, context_templates: ['{}'], v_num_grad_steps: 5 },
+  ft: { num_steps: 3 },
+  'ft-l': { num_steps: 3 },
+  'ft-m': { num_steps: 3 }
+}
+const verify = (method: EditingMethod) =>
+  verifyMethod(method, { model, cases, context: contextOf(), hyperparameters: FAST[method.name] ?? {} })
+const problems = (findings: readonly Finding[]) => findings.filter((f) => f.problem !== undefined)
+
+it.each(METHODS.map((m) => [m.name, m] as const))('%s keeps what every method promises', async (_, method) => {
+  const findings = await verify(method)
+  expect(problems(findings)).toEqual([])
+  expect(findings.length).toBeGreaterThanOrEqual(10)
+})
+
+it.each(DATASETS.map((d) => [d.name, d] as const))('%s keeps what every dataset promises', async (_, dataset) => {
+  const findings = await verifyDataset(dataset, undefined)
+  expect(problems(findings)).toEqual([])
+})
+
+describe('a method is found out that', () => {
+  const ftM = METHODS.find((m) => m.name === 'ft-m')!
+  const found = async (change: Partial<EditingMethod>) =>
+    problems(await verify({ ...ftM, ...change })).map((f) => f.what)
+  type Edit = EditingMethod['edit']
+  const changed = (change: (edits: Awaited<ReturnType<typeof all>>, ...args: Parameters<Edit>) => unknown): Edit =>
+    async function* (...args) {
+      yield change(await all(...args), ...args) as never
+    }
+  const all = async (...args: Parameters<Edit>) => {
+    const edits = []
+    for await (const some of ftM.edit(...args)) edits.push(...some)
+    return edits
+  }
+
+  test.each<[string, Partial<EditingMethod>, string]>([
+    ['gives its edits in another order', { edit: changed((edits) => [...edits].reverse()) }, 'every group of facts'],
+    [
+      'edits otherwise in company',
+      { edit: changed((edits) => (edits.length > 1 ? edits.map((e) => ({ ...e, parts: [] })) : edits)) },
+      'alone and in company'
+    ],
+    [
+      'accepts what it does not have',
+      {
+        hyperparameters: {
+          ...ftM.hyperparameters,
+          parse: ftM.hyperparameters.parse.bind(ftM.hyperparameters),
+          safeParse: () => ({ success: true })
+        } as never
+      },
+      'does not have is refused'
+    ],
+    [
+      'changes the weights',
+      {
+        edit: changed((edits, asked) => {
+          const weight = asked.weight('layers.0.mlp.proj.weight').dataSync() as Float32Array
+          weight[0] = weight[0]! + 1
+          return edits
+        })
+      },
+      'weights as they were'
+    ]
+  ])('%s', async (_, change, what) => {
+    expect((await found(change)).some((f) => f.includes(what))).toBe(true)
+  })
+})
+
+it('a dataset is found out that gives other cases every time', async () => {
+  const [some] = DATASETS
+  let times = 0
+  const findings = await verifyDataset(
+    {
+      ...some!,
+      async *load(source, options) {
+        times++
+        for await (const c of some!.load(source, options)) yield { ...c, id: `${c.id}-${times}` }
+      }
+    },
+    undefined
+  )
+  expect(problems(findings).map((f) => f.what)).toContain('it gives the same cases every time')
+})
