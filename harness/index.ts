@@ -6,7 +6,7 @@
  *     const { dir } = await executeRun(plan, { resultsDir: 'runs', resume: false, onEvent: console.log, signal: AbortSignal.timeout(3e6) })
  *     const { summary, answers } = readRun(dir)
  */
-export * as tf from '@tensorflow/tfjs'
+export * as tf from '@tensorflow/tfjs-core'
 export { z } from 'zod'
 // Defining methods and datasets
 export { layout, loadRecords, parseOptions, Unusable } from '../datasets/records'

@@ -511,8 +511,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'the run’s hash lacks the hyper-parameters',
     'harness/runner/plan.ts',
-    'return [id, name, hyperparameters, training?.hash,',
-    'void hyperparameters\n    return [id, name, training?.hash,',
+    'return [id, name, module?.hash, hyperparameters, training?.hash,',
+    'void hyperparameters\n    return [id, name, module?.hash, training?.hash,',
     PLAN,
     'hash'
   ),

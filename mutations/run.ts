@@ -20,6 +20,9 @@ function copyProject(dir: string): void {
     cpSync(join(ROOT, file), join(dir, file))
   }
   symlinkSync(join(ROOT, 'node_modules'), join(dir, 'node_modules'))
+  // Made by the build, and the same whatever is wrong.
+  mkdirSync(join(dir, 'dist'))
+  cpSync(join(ROOT, 'dist', 'tfjs-gradients.js'), join(dir, 'dist', 'tfjs-gradients.js'))
 }
 
 let running: ChildProcess[] = []

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'nod
 import { join } from 'node:path'
 import Handlebars from 'handlebars'
 import { fileName } from '../harness/file-name'
-import { packageRoot } from '../harness/model/registry'
+import { packageRoot } from '../harness/package-root'
 import { replaceWhole } from '../harness/replace'
 import type { AnswerRow } from '../harness/results/rows'
 import type { RunSummary } from '../harness/scoring/types'

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { DATASETS, loadCases } from '../datasets'
 import { loadEdit, saveEdit } from '../harness/edit/store'
 import { UserError } from '../harness/errors'
-import { packageRoot } from '../harness/model'
 import { readCheckpointIndex, writeSafetensors } from '../harness/model/checkpoint'
 import { readModelConfig } from '../harness/model/language-model'
 import { loadTokenizer } from '../harness/model/tokenizer'
+import { packageRoot } from '../harness/package-root'
 
 /* Small files made to cost much: each is refused at once by one message. */
 

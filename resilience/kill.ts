@@ -15,7 +15,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import pLimit from 'p-limit'
-import { packageRoot } from '../harness/model'
+import { packageRoot } from '../harness/package-root'
 import { randomStream } from '../harness/random'
 
 /*

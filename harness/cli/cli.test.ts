@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { packageRoot } from '../model/registry'
+import { packageRoot } from '../package-root'
 import { answersTable } from '../results/tables'
 
 /** Runs the program a user runs: dist/, made by `npm run build`. */

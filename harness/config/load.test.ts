@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findMethod } from '../../methods'
 import { UserError } from '../errors'
-import { packageRoot } from '../model/registry'
+import { packageRoot } from '../package-root'
 import { configJsonSchema } from './json-schema'
 import { loadConfig } from './load'
 

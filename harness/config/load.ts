@@ -4,7 +4,7 @@ import { isMap, LineCounter, type Node, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { closestTo } from '../closest'
 import { UserError } from '../errors'
-import { packageRoot } from '../model/registry'
+import { packageRoot } from '../package-root'
 import { type Config, configSchema, type DatasetEntry } from './schema'
 
 export interface LoadedConfig {

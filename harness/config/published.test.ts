@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { METHODS } from '../../methods'
 import type { ModelConfig } from '../model'
-import { packageRoot } from '../model'
+import { packageRoot } from '../package-root'
 import { publishedValues } from './published'
 
 const DIR = join(packageRoot(), 'configs', 'methods')

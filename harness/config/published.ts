@@ -4,7 +4,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { UserError } from '../errors'
 import type { ModelConfig } from '../model'
-import { packageRoot } from '../model'
+import { packageRoot } from '../package-root'
 
 /** configs/methods/METHOD/MODEL.yaml: the values a method was published with, or measured to want, for a model. */
 const publishedSchema = z.strictObject({

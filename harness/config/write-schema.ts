@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { packageRoot } from '../model/registry'
+import { packageRoot } from '../package-root'
 import { configJsonSchema } from './json-schema'
 
 /** `npm run schema`: writes configs/schema.json, by which editors complete configs. */

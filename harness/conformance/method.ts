@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import type { EditCase } from '../../datasets/types'
 import type { Artifact, EditingMethod, PrepareContext } from '../../methods/types'
 import { publishedValues } from '../config/published'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import type { ChangesOf, LanguageModel } from '../model'
 import { changesUnder, generateEdited, joinChanges, scoreEdited } from './apply'
 import { checkEdit } from './check'

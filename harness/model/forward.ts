@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { closestTo } from '../closest'
 import { UserError } from '../errors'
 import { attention, layerNorm, linear, mergeHeads, rmsNorm, rotary, splitHeads } from '../tensor'

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { UserError } from '../errors'
 import type { Random } from '../random'
 import { batchesByLength, padBatch } from './batching'

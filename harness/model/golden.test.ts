@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { useBackend } from '../tensor'
 import {
   disposeCache,

@@ -1,22 +1,10 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { UserError } from '../errors'
 import { CachedRepository, parseRepository, type Repository } from '../hub'
+import { packageRoot } from '../package-root'
 import { CHECKPOINT_FILES } from './checkpoint'
 import { KNOWN_MODELS } from './known'
-
-/** The package's root: where package.json lies, whether the code runs from its sources or compiled. */
-export function packageRoot(): string {
-  for (let dir = __dirname; ; dir = dirname(dir)) {
-    const file = join(dir, 'package.json')
-    if (
-      existsSync(file) &&
-      (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'model-editing-bench'
-    )
-      return dir
-    if (dir === dirname(dir)) throw new Error('package.json of model-editing-bench not found')
-  }
-}
 
 const embeddedRoot = () => join(packageRoot(), 'harness', 'model', 'embedded')
 

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import type { RotaryScaling, TokenBatch } from './types'
 
 /** cos and sin of every position's angles, `[batch, seq, R/2]`. */

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { crossEntropy } from '../tensor'
 import { batchesByLength, padBatch } from './batching'
 import { notFinite } from './generate'

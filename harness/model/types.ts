@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs'
+import type * as tf from '@tensorflow/tfjs-core'
 
 /** Named as in the papers; each a file in architectures/. */
 export type ArchitectureName =

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism, cpus, homedir, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { packageRoot } from '../model/registry'
+import { packageRoot } from '../package-root'
 
 /** What decides how fast things are, and under which release. */
 export function describeMachine() {

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { UserError } from '../errors'
+import './tfjs'
 import { registerOrtBackend } from './onnxruntime/register'
 
 /** What executes the kernels behind the TensorFlow.js API. */

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 
 /**
  * Keeps the largest number of bytes that tensors held at one time. TensorFlow.js counts the bytes of all tensors, on every backend; this

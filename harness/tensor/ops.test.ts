@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { randomStream } from '../random'
 import { useBackend } from './backend'
 import * as ops from './ops'

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import * as reference from './reference'
 
 /** How rotary positions pair the dimensions of a head: neighbours (GPT-J) or the two halves (Llama, GPT-NeoX). */

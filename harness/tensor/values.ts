@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 
 /**
  * Values of the float tensor that `work` makes; what it made on the way is disposed. `tf.tidy` would walk through returned values element by

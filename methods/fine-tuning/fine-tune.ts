@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import type { DensePart, Edit, EditRequest } from '../../harness/edit'
 import { UserError } from '../../harness/errors'
 import { type LanguageModel, padBatch, type TokenBatch } from '../../harness/model'

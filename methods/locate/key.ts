@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { batchesByLength, type LanguageModel, padBatch } from '../../harness/model'
 import type { FactRow } from './facts'
 

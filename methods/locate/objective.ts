@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { disposeCache, type KeyValueCache, type LanguageModel, leftAlign, type Positions } from '../../harness/model'
 import { crossEntropy } from '../../harness/tensor'
 import type { FactRow, LocatedFact } from './facts'

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { encodePrompt, type LanguageModel, openModel, padBatch } from '../../harness/model'
 import { randomStream } from '../../harness/random'
 import { useBackend, valuesOf } from '../../harness/tensor'

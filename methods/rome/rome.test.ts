@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import type { Edit, EditRequest } from '../../harness/edit'
 import { encodeTarget, type LanguageModel, openModel, readSafetensorsHeader, readTensor } from '../../harness/model'
 import { matmulFlops, useBackend } from '../../harness/tensor'

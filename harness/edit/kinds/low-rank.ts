@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { z } from 'zod'
 import type { PartKind } from './kind'
 import { checkLinearSite, misfit } from './linear-site'

@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs'
+import type * as tf from '@tensorflow/tfjs-core'
 import { UserError } from '../../errors'
 import type { ModelConfig } from '../types'
 import type { ConfigReader } from './config-reader'

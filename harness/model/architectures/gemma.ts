@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs'
+import type * as tf from '@tensorflow/tfjs-core'
 import { gelu } from '../../tensor'
 import type { ModelConfig } from '../types'
 import type { ConfigReader } from './config-reader'

@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs'
+import type * as tf from '@tensorflow/tfjs-core'
 import { gelu, geluErf } from '../../tensor'
 import { ropeJson, ropeOf } from './rope'
 import type { Architecture, WeightSource } from './types'

@@ -1,5 +1,5 @@
-import * as tf from '@tensorflow/tfjs'
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu'
+import * as tf from '@tensorflow/tfjs-core'
 import type { Operand } from './ort'
 import type { PoolStats } from './pool'
 import { OrtRuntime, operand } from './runtime'

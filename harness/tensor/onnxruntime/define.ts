@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { ORT_BACKEND, type OrtBackend } from './backend'
 
 export type Inputs = Readonly<Record<string, tf.TensorInfo>>

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { provideOps } from '../ops'
 import { ORT_BACKEND, OrtBackend } from './backend'
 import { defineFusedOps } from './fused'

@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs'
+import type * as tf from '@tensorflow/tfjs-core'
 import { addMatmulFlops } from '../../flops'
 import type { AttentionOptions } from '../../ops'
 import { causalMask, MASKED } from '../../reference'

@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs'
+import type * as tf from '@tensorflow/tfjs-core'
 import type { RotaryStyle } from '../../ops'
 import { defineFusedOp } from '../define'
 import { type Program, program, sizeOf } from '../runtime'

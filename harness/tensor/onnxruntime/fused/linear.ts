@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs'
+import type * as tf from '@tensorflow/tfjs-core'
 import { addMatmulFlops } from '../../flops'
 import { defineFusedOp } from '../define'
 import { program, sizeOf } from '../runtime'

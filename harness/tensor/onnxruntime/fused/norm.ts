@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs'
+import type * as tf from '@tensorflow/tfjs-core'
 import { defineFusedOp, type KernelCall, type Training } from '../define'
 import { operand, type Program, program, sizeOf } from '../runtime'
 import { columnSums } from './linear'

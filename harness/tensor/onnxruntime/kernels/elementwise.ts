@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { cpuKernel, defineKernel } from '../define'
 import type { GraphBuilder, Value } from '../onnx'
 import { program, sizeOf } from '../runtime'

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs-core'
 import { cpuKernel, defineKernel, type KernelCall } from '../define'
 import { program, sizeOf } from '../runtime'
 
