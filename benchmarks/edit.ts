@@ -7,7 +7,7 @@ import { describeCorpus, openCorpus } from '../harness/runner/corpus'
 import { cacheDir } from '../harness/runner/machine'
 import { matmulFlops, useBackend } from '../harness/tensor'
 import { findMethod } from '../methods'
-import { contextOf, editAll } from '../methods/testing'
+import { contextOf, editAll } from '../methods/context'
 
 /*
  * What an edit costs alone, and together with others: processor time, and matrix FLOPs spent, an edit.

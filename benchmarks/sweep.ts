@@ -10,7 +10,7 @@ import { askBase, askEdited } from '../harness/scoring/score-cases'
 import { summariseAnswers } from '../harness/scoring/summarise'
 import { useBackend } from '../harness/tensor'
 import { findMethod } from '../methods'
-import { contextOf, editAll } from '../methods/testing'
+import { contextOf, editAll } from '../methods/context'
 
 /*
  * Which block a method should edit, and with which settings: the four properties for every block and variant, on the train half of

@@ -402,7 +402,7 @@ function connectionsOf(pid: number): string[] {
 }
 
 describe('methods and datasets from outside', () => {
-  const api = JSON.stringify(join(packageRoot(), 'dist', 'harness', 'index.js'))
+  const api = JSON.stringify(join(packageRoot(), 'dist', 'harness', 'api', 'index.js'))
   const METHOD = `import bench from ${api}
 export default bench.defineMethod({
   name: 'nothing', title: 'Nothing', family: 'fine-tuning', source: 'nobody', holdsMany: true,

@@ -3,7 +3,7 @@ import type { Argv } from 'yargs'
 import { findDataset } from '../../datasets'
 import { findMethod } from '../../methods'
 import type { LoadedConfig } from '../config/load'
-import { MOST_CASES, MOST_WORKERS } from '../config/schema'
+import { datasetNamed, MOST_CASES, MOST_WORKERS } from '../config/schema'
 import { UserError } from '../errors'
 import { BACKENDS } from '../tensor/backend'
 
@@ -53,16 +53,7 @@ export function applyOverrides({ config, placeOf, dir }: LoadedConfig, flags: Ov
   })
   const chosen = flags.dataset?.flatMap((name) => {
     const named = config.datasets.filter((d) => d.label === name || d.name === name)
-    return named.length > 0
-      ? named
-      : [
-          {
-            name: known(name, (n) => findDataset(n, '--dataset')),
-            split: 'test' as const,
-            on_bad_record: 'fail' as const,
-            options: {}
-          }
-        ]
+    return named.length > 0 ? named : [datasetNamed(known(name, (n) => findDataset(n, '--dataset')))]
   })
   const datasets = chosen ?? config.datasets
   if (flags.source !== undefined && datasets.length !== 1) {

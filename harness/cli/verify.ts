@@ -38,7 +38,7 @@ export const verifyCommand = command({
     async function method({ name, model: modelName, hyperparameters }: typeof argv) {
       const { METHODS } = await import('../../methods')
       const { loadMethod } = await import('../../methods/load')
-      const { contextOf } = await import('../../methods/testing')
+      const { contextOf } = await import('../../methods/context')
       const { verifyMethod } = await import('../conformance/method')
       const { loadCases, findDataset } = await import('../../datasets')
       const { openModel } = await import('../model')

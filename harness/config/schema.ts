@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { PROPERTIES } from '../../datasets/types'
 import { BACKENDS } from '../tensor/backend'
 
 /** More resamples change no digit that is shown. */
@@ -28,6 +29,9 @@ const datasetEntry = z.strictObject({
   on_bad_record: z.enum(['skip', 'fail']).default('fail').describe('What a malformed record does'),
   options: z.record(z.string(), z.unknown()).default({}).describe('Switches of the dataset itself')
 })
+
+/** A dataset of which nothing but its name is said. */
+export const datasetNamed = (name: string, split: 'train' | 'test' = 'test') => datasetEntry.parse({ name, split })
 
 const size = z.int().min(1).max(MOST_CASES)
 const oneByOne = z
@@ -121,12 +125,7 @@ export const configSchema = z.strictObject({
         .default(1000)
         .describe('Resamples behind every interval'),
       grading: z
-        .strictObject({
-          accuracy: cuts.optional(),
-          generality: cuts.optional(),
-          portability: cuts.optional(),
-          locality: cuts.optional()
-        })
+        .partialRecord(z.enum(PROPERTIES), cuts)
         .default({})
         .describe("Shares from where a property counts as medium and high; the book's when missing")
     })

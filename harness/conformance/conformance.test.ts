@@ -1,7 +1,7 @@
 import { DATASETS, loadCases } from '../../datasets'
 import type { EditCase } from '../../datasets/types'
 import { METHODS } from '../../methods'
-import { contextOf } from '../../methods/testing'
+import { contextOf } from '../../methods/context'
 import type { EditingMethod } from '../../methods/types'
 import { type LanguageModel, openModel } from '../model'
 import { useBackend } from '../tensor'

@@ -10,8 +10,11 @@ import { type EditPart, kindOf } from './kinds'
 import type { StoredArrays } from './kinds/kind'
 import type { Edit } from './types'
 
+/** Of a stored edit; another one is refused. */
+const EDIT_FORMAT = 'model-edit-1'
+
 const storedEdit = z.object({
-  format: z.literal('model-edit-1'),
+  format: z.literal(EDIT_FORMAT),
   method: z.string(),
   model: z.object({ name: z.string(), hash: z.string() }),
   requests: z.array(
@@ -49,7 +52,7 @@ export function saveEdit(dir: string, edit: Edit, model: EditedModel): void {
     )
   )
   const json: z.input<typeof storedEdit> = {
-    format: 'model-edit-1',
+    format: EDIT_FORMAT,
     method: edit.method,
     model: { name: model.name, hash: model.hash },
     requests: [...edit.requests],

@@ -1,9 +1,8 @@
-import type { ArchitectureName } from './types'
-
 /** A published checkpoint that people edit. */
 export interface KnownModel {
   readonly id: string
-  readonly architecture: ArchitectureName
+  /** A family of architectures/. */
+  readonly architecture: string
   readonly parameters: string
   readonly downloadGb: number
 }

@@ -1,19 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core'
 
-/** Named as in the papers; each a file in architectures/. */
-export type ArchitectureName =
-  | 'gpt2'
-  | 'gptj'
-  | 'gpt-neox'
-  | 'opt'
-  | 'llama'
-  | 'mistral'
-  | 'qwen2'
-  | 'qwen3'
-  | 'gemma'
-  | 'gemma2'
-  | 'gemma3'
-
 /** How rotary frequencies are changed so that a model sees further than it was trained to. */
 export type RotaryScaling =
   | { readonly kind: 'linear'; readonly factor: number }
@@ -40,7 +26,8 @@ export type RotaryScaling =
 
 /** What every supported architecture's config.json boils down to. */
 export interface ModelConfig {
-  readonly architecture: ArchitectureName
+  /** Of the families in architectures/. */
+  readonly architecture: string
   readonly layers: number
   /** Width of the residual stream. */
   readonly dim: number

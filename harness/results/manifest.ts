@@ -72,9 +72,12 @@ export interface SkippedInRun {
   readonly reason: string
 }
 
+/** Of a run's folder; another one is refused. */
+export const RUN_FORMAT = 'bench-run-3'
+
 /** manifest.json of a run: everything about it that its rows do not say. */
 export interface Manifest {
-  readonly format: 'bench-run-3'
+  readonly format: typeof RUN_FORMAT
   readonly id: string
   readonly name: string
   /** SHA-256 of all that decides the answers: config, model and dataset hashes, hyper-parameters, version. */
@@ -108,10 +111,10 @@ export function readManifest(runDir: string): Manifest {
     })
   }
   const json = readJsonObject(file)
-  if (json.format !== 'bench-run-3') {
+  if (json.format !== RUN_FORMAT) {
     throw new UserError(`format ${JSON.stringify(json.format)} is not known here`, {
       place: file,
-      hint: "expected is 'bench-run-3'; was it written by another version?"
+      hint: `expected is '${RUN_FORMAT}'; was it written by another version?`
     })
   }
   const parsed = manifestSchema.safeParse(json)
@@ -144,7 +147,7 @@ const protocol = z.discriminatedUnion('kind', [
 
 /** All that is read of a manifest, so that a foreign or damaged one is refused as a whole. */
 const manifestSchema = z.object({
-  format: z.literal('bench-run-3'),
+  format: z.literal(RUN_FORMAT),
   id: text,
   name: text,
   hash: text,

@@ -10,7 +10,7 @@ import { loadMethod } from '../../methods/load'
 import type { EditingMethod } from '../../methods/types'
 import { type LoadedConfig, problem } from '../config/load'
 import { publishedValues } from '../config/published'
-import type { Config, DatasetEntry, MethodEntry, ProtocolEntry } from '../config/schema'
+import { type Config, type DatasetEntry, datasetNamed, type MethodEntry, type ProtocolEntry } from '../config/schema'
 import { UserError } from '../errors'
 import { fileName } from '../file-name'
 import { groupBy } from '../group-by'
@@ -192,9 +192,7 @@ async function planTraining(
   datasets: readonly PlannedDataset[],
   dir: string
 ): Promise<TrainingData> {
-  const world = datasets.map(
-    ({ entry: { name } }): DatasetEntry => ({ name, split: 'train', on_bad_record: 'fail', options: {} })
-  )
+  const world = datasets.map(({ entry }) => datasetNamed(entry.name, 'train'))
   const distinct = world.filter((w, i) => world.findIndex((v) => v.name === w.name) === i)
   const entries: TrainingData['entries'][number][] = []
   const hash = hashOfCases()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { saveEdit } from '../edit'
 import { UserError } from '../errors'
 import { fileName } from '../file-name'
-import { type Manifest, readManifest, type Setting, type Setup } from '../results/manifest'
+import { type Manifest, RUN_FORMAT, readManifest, type Setting, type Setup } from '../results/manifest'
 import { listRuns, readRows } from '../results/runs'
 import type { OnRunEvent } from './events'
 import type { Executor } from './executor'
@@ -359,7 +359,7 @@ function newFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, { resul
   const hash = hashOfRun(plan, opened)
   const backends = [...new Set([...opened.values()].map((m) => m.backend))]
   const manifestOf = (id: string): Manifest => ({
-    format: 'bench-run-3',
+    format: RUN_FORMAT,
     id,
     name: plan.config.name,
     hash,

@@ -4,10 +4,10 @@ import { type DensePart, edited, scoreEdited } from '../../harness/edit'
 import { encodeTarget, type LanguageModel, openModel } from '../../harness/model'
 import { matmulFlops, useBackend } from '../../harness/tensor'
 import { dot, norm } from '../../harness/tensor/linalg'
+import { editAll } from '../context'
 import { ft } from '../ft'
 import { ftL } from '../ft-l'
 import { ftM } from '../ft-m'
-import { editAll } from '../testing'
 import expected from './golden/expected.json'
 
 /** Compared with the official FT baseline of ROME on the same checkpoint (golden/make.py). */

@@ -6,7 +6,7 @@ import { encodePrompt, type LanguageModel, openModel, padBatch } from '../../har
 import { randomStream } from '../../harness/random'
 import { useBackend, valuesOf } from '../../harness/tensor'
 import { Cholesky, norm } from '../../harness/tensor/linalg'
-import { contextOf } from '../testing'
+import { contextOf } from '../context'
 import type { PrepareContext } from '../types'
 import { secondMoment } from './second-moment'
 

@@ -1,7 +1,7 @@
 import { edited, type RulesPart } from '../../harness/edit'
 import { encodeTarget, type LanguageModel, openModel } from '../../harness/model'
 import { useBackend } from '../../harness/tensor'
-import { editAll } from '../testing'
+import { editAll } from '../context'
 import { regexPatch } from '.'
 
 let model: LanguageModel

@@ -5,7 +5,7 @@ import { edited } from '../../harness/edit'
 import { encodePrompt, encodeTarget, type LanguageModel, lastTokenOf, openModel, padBatch } from '../../harness/model'
 import { crossEntropy, useBackend } from '../../harness/tensor'
 import { norm } from '../../harness/tensor/linalg'
-import { editAll } from '../testing'
+import { editAll } from '../context'
 import { rome } from '.'
 import { romeHyperparameters } from './hyperparameters'
 

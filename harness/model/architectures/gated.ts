@@ -23,11 +23,7 @@ interface GatedDefaults {
 }
 
 /** The keys of config.json that all of them have. */
-export function gatedConfig(
-  architecture: ModelConfig['architecture'],
-  read: ConfigReader,
-  defaults: GatedDefaults = {}
-): ModelConfig {
+export function gatedConfig(architecture: string, read: ConfigReader, defaults: GatedDefaults = {}): ModelConfig {
   const dim = read.count('hidden_size')
   const heads = read.count('num_attention_heads', defaults.heads)
   const headDim = read.count('head_dim', defaults.headDim ?? dim / heads)

@@ -48,7 +48,8 @@ export interface Pass {
 
 /** One transformer family: how to read its config.json, where its weights are, and how a block computes. */
 export interface Architecture {
-  readonly name: ModelConfig['architecture']
+  /** As in the papers. */
+  readonly name: string
   /** `model_type` in config.json. */
   readonly modelType: string
   /** `architectures` in config.json, for checkpoints we write. */

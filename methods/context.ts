@@ -2,7 +2,7 @@ import type { Edit, EditRequest } from '../harness/edit'
 import type { LanguageModel } from '../harness/model'
 import type { EditingMethod, PrepareContext } from './types'
 
-/** What a worker gives to methods, without one: for tests and benchmarks. Nothing is kept longer than the context. */
+/** What a worker gives to methods, without one: for checks, benchmarks and tests. Nothing is kept longer than the context. */
 export function contextOf(given: Partial<PrepareContext> = {}): PrepareContext {
   const kept = new Map<string, unknown>()
   return {
