@@ -540,8 +540,6 @@ export const RELATIONS: readonly Relation[] = [
   }
 ]
 
-export const RELATION_BY_ID: ReadonlyMap<string, Relation> = new Map(RELATIONS.map((r) => [r.id, r]))
-
 /**
  * Two-hop chains: relation `first` of the subject, then `second` of what it leads to.
  * Also the one-hop portability questions of an edit of `first`.
