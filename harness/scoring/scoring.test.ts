@@ -111,9 +111,7 @@ describe('the summary of answers', () => {
   it('averages over a case first and then over cases', () => {
     const { properties } = summariseAnswers(
       [
-        row({ property: 'generality', exactAfter: true }),
-        row({ property: 'generality', exactAfter: true }),
-        row({ property: 'generality', exactAfter: true }),
+        ...[0, 1, 2].map((probe) => row({ property: 'generality', probe, exactAfter: true })),
         row({ property: 'generality', exactAfter: false, caseId: '2' })
       ],
       summary
@@ -189,7 +187,7 @@ test('a number has one interval, for the property and for its only kind', () => 
   const rows = [0, 1, 2].map((i) =>
     row({ property: 'locality', kind: 'unrelated', caseId: String(i), exactAfter: i > 0 })
   )
-  const more = rows.map((r) => ({ ...r, exactAfter: true }))
+  const more = rows.map((r) => ({ ...r, probe: 1, exactAfter: true }))
   const { properties, kinds } = summariseAnswers([...rows, ...more], summary)
   expect(kinds[0]!.edited).toEqual(properties.locality!.edited)
 })
@@ -197,8 +195,8 @@ test('a number has one interval, for the property and for its only kind', () => 
 test('kinds are told apart, and each counts its questions and the answers that go on', () => {
   const rows = [
     row({ property: 'locality', kind: 'neighbourhood', exactAfter: false }),
-    row({ property: 'locality', kind: 'unrelated', longerAfter: true }),
-    row({ property: 'locality', kind: 'unrelated' })
+    row({ property: 'locality', kind: 'unrelated', probe: 1, longerAfter: true }),
+    row({ property: 'locality', kind: 'unrelated', probe: 2 })
   ]
   const { kinds, properties } = summariseAnswers(rows, summary)
   expect(kinds.map((k) => [k.kind, k.edited.mean, k.probes, k.right, k.longer])).toEqual([
