@@ -5,7 +5,7 @@ export const PROPERTIES = ['accuracy', 'generality', 'portability', 'locality'] 
 export type Property = (typeof PROPERTIES)[number]
 
 /**
- * One question asked of the edited model (DESIGN.md, idea 2).
+ * One question asked of the edited model.
  * `kind` says which sort: 'rewrite', 'paraphrase', 'subject-alias', 'inverse', 'one-hop', 'neighbourhood', 'distractor', 'unrelated' ...
  */
 export interface Probe {

@@ -486,6 +486,25 @@ train_on:
     expect(data).toMatchObject({ code: 0, stdout: expect.not.stringContaining('✗') })
   })
 
+  it('go on with what they have learnt when learning was cut off, and are blamed for what goes wrong in them', async () => {
+    const halting = METHOD.replace(
+      'async train(model, cases, h, { onProgress }) {',
+      `async train(model, cases, h, { onProgress, checkpoint, saveCheckpoint }) {
+    const before = checkpoint()
+    if (before === undefined) {
+      saveCheckpoint({ tensors: { a: { shape: [1], data: Float32Array.of(7) } }, json: 'half' })
+      throw new TypeError('cut off')
+    }
+    if (before.json !== 'half' || before.tensors.a.data[0] !== 7) throw new Error('another checkpoint')`
+    )
+    writeFileSync(join(dir, 'mine.mjs'), halting)
+    const cut = await bench('train', config(RUN))
+    expect(cut).toMatchObject({ code: 2, stderr: expect.stringMatching(/^error: .*mine\.mjs: cut off\n/) })
+    const [trained] = JSON.parse((await bench('train', config(RUN), '--json')).stdout)
+    expect(trained).toMatchObject({ how: 'computed' })
+    rmSync(trained.file)
+  })
+
   test.each([
     ['that are not there', { 'mine.mjs': null }, /my\.yaml:3: no such file: \.\/mine\.mjs/],
     ['that cannot be loaded', { 'mine.mjs': 'export default {' }, /mine\.mjs: cannot be loaded: /],

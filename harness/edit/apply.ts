@@ -17,7 +17,7 @@ import { type EditPart, KINDS, kindOf } from './kinds'
 import type { Edit } from './types'
 
 /*
- * Asking models under edits. Every item carries its own edit, or none, and items under different edits share batches (DESIGN.md, idea 1).
+ * Asking models under edits. Every item carries its own edit, or none, and items under different edits share batches.
  */
 
 /** The edit an item is asked under; the model as it is when missing. */

@@ -7,7 +7,7 @@ import { kindOf } from './kinds'
 import type { Edit } from './types'
 
 /**
- * M*: a model under an edit, as a model (DESIGN.md, idea 1). Nothing is copied; `weight` answers with the change added, in tensors that `dispose`
+ * M*: a model under an edit, as a model. Nothing is copied; `weight` answers with the change added, in tensors that `dispose`
  * gives back, while the model underneath stays open.
  * @throws UserError when the edit cannot act on the model
  */

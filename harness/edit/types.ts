@@ -12,7 +12,7 @@ export interface EditRequest {
 }
 
 /**
- * How the edited model M* differs from M: plain data, never a changed model (DESIGN.md, idea 1).
+ * How the edited model M* differs from M: plain data, never a changed model.
  * `diagnostics` holds what the method wants to show (loss curve, norms) and never affects the answer.
  */
 export interface Edit {

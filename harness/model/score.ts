@@ -11,7 +11,7 @@ export interface TargetRow {
 }
 
 /**
- * Teacher-forced pass of a causal model over prompt + target (DESIGN.md, idea 3): logits only where the target is predicted.
+ * Teacher-forced pass of a causal model over prompt + target: logits only where the target is predicted.
  * @throws UserError when the logits are not finite and nothing was changed
  */
 export function scoreTargets(

@@ -224,7 +224,7 @@ export interface LanguageModel {
   /** Shape of a weight; undefined when the model has none of that name. */
   weightShape(name: string): readonly number[] | undefined
   /**
-   * Teacher-forced scores of continuations (DESIGN.md, idea 3): greedy decoding gives a target exactly if and only if `argmax` equals it.
+   * Teacher-forced scores of continuations: greedy decoding gives a target exactly if and only if `argmax` equals it.
    * @throws UserError when the logits are not finite and nothing was changed
    */
   score(items: readonly ToScore[], changesOf?: ChangesOf): TargetScore[]

@@ -15,6 +15,16 @@ import type { ReadyMethod } from './edit-groups'
 import { executeShard } from './shard'
 import type { MethodTask, ShardResult, Task, TaskResults, WorkEvent, WorkerSetup } from './tasks'
 
+/** What goes wrong in code from outside is no mistake of ours. */
+async function blaming<T>({ module }: MethodTask, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof UserError || module === undefined) throw error
+    throw new UserError((error as Error).message, { place: module.file, cause: error })
+  }
+}
+
 interface PreparedMethod extends ReadyMethod {
   readonly setup: Setup
 }
@@ -79,13 +89,14 @@ export class WorkerState {
     const before = readCheckpoint(cacheDir, key)
     const start = performance.now()
     const ms = () => (before?.ms ?? 0) + performance.now() - start
-    const artifact = await method.train!(model, this.#trainingCases(setup, task), h, {
+    const learn = method.train!(model, this.#trainingCases(setup, task), h, {
       ...this.#context(setup),
       onProgress: (progress: TrainingProgress) =>
         this.#onEvent({ type: 'training', setting: task.setting, ...progress }),
       checkpoint: () => before,
       saveCheckpoint: (some) => writeCheckpoint(cacheDir, key, some, ms())
     })
+    const artifact = await blaming(task, learn)
     writeArtifact(cacheDir, key, artifact, ms())
     return { ms: ms(), how: 'computed', artifact: key }
   }
@@ -133,7 +144,7 @@ export class WorkerState {
         return this.#kept.get(of) as T
       }
     }
-    const state = await method.prepare?.(model, h, context, artifact)
+    const state = await blaming(task, Promise.resolve(method.prepare?.(model, h, context, artifact)))
     const prepared = { method, h, state, setup: { ms: performance.now() - start, parts } }
     this.#prepared.set(id, prepared)
     return prepared
