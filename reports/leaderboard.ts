@@ -48,6 +48,8 @@ export interface LeaderboardTable {
   /** What tells it apart from tables of the same model and dataset. */
   readonly differs: string
   readonly about: string
+  /** Of its protocol: single, batch or sequential. */
+  readonly kind: string
   readonly cutPoints: string
   readonly families: readonly {
     readonly title: string
@@ -123,6 +125,7 @@ export function leaderboard(runs: readonly RunSummary[]): LeaderboardTable[] {
         differs: differences(first, firsts.filter((f) => heading(f) === heading(first)).map(aboutTable), aboutTable),
         about: describe(aboutTable(first)),
         cutPoints: cutPoints(first.run),
+        kind: first.setting.protocol.split('-')[0]!,
         cases: first.setting.cases,
         families: FAMILIES.map(({ id, title, group }) => ({
           title,
@@ -134,8 +137,17 @@ export function leaderboard(runs: readonly RunSummary[]): LeaderboardTable[] {
         })).filter((family) => family.rows.length > 0)
       }
     })
-    .sort((a, b) => a.model.localeCompare(b.model) || a.datasetTitle.localeCompare(b.datasetTitle) || b.cases - a.cases)
+    .sort(
+      (a, b) =>
+        a.model.localeCompare(b.model) ||
+        a.datasetTitle.localeCompare(b.datasetTitle) ||
+        KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) ||
+        b.cases - a.cases
+    )
 }
+
+/** Kinds of protocols, the simplest first. */
+const KINDS: readonly string[] = ['single', 'batch', 'sequential']
 
 type Facts = Readonly<Record<string, unknown>>
 

@@ -188,6 +188,18 @@ describe('the leaderboard', () => {
     expect(own.differs).toMatch(differs)
   })
 
+  it('never puts unlike protocols into one table, and shows the simplest first', () => {
+    const protocols = ['sequential-20, asked at the end', 'batch-10', 'single', 'sequential-20, asked at once']
+    const settings = protocols.map((protocol) => setting('rome', { protocol, id: protocol }))
+    const tables = leaderboard([run('a', older, settings)])
+    expect(tables.map((t) => t.differs.replace('protocol ', ''))).toEqual([
+      'single',
+      'batch-10',
+      'sequential-20, asked at the end',
+      'sequential-20, asked at once'
+    ])
+  })
+
   it('gives number, interval and grade, and a dash where nothing was measured', () => {
     const html = page('index.html')
     expect(html).toMatch(/95\.1/)
@@ -199,6 +211,26 @@ describe('the leaderboard', () => {
     expect(html).toContain('medium and high from, in percent: accuracy 20.5 and 75.0, generality')
     expect(html).toContain('records that change nothing left out 3')
     expect(html).toMatch(/2026-02-01, A CPU, 2 cores, onnxruntime/)
+  })
+})
+
+describe('a sequence', () => {
+  const retention = [1, 10].map((after) => ({
+    after,
+    properties: { accuracy: { edited: estimate(1 / after), base: estimate(0), tokenShare: estimate(1) } }
+  }))
+
+  it('is drawn as curves of what was measured, with its numbers beside them', async () => {
+    const at = mkdtempSync(join(tmpdir(), 'bench-retention-'))
+    const settings = [setting('rome', { protocol: 'sequential-10, asked at the end', retention }), setting('ft-l')]
+    const { pages } = await writeSite(at, [run('seq', '2026-01-01T00:00:00Z', settings)], () => [answer])
+    const html = readFileSync(pages[0]!, 'utf8')
+    expect(html.match(/<svg class="retention"/g)).toHaveLength(1)
+    expect(html).toContain('<title>accuracy after 10: 10.0 % (5.0–10.0)</title>')
+    expect(html).toMatch(/<tr><th scope="row">10<\/th><td class="n">10\.0 <span class="quiet">5\.0–10\.0<\/span>/)
+    expect(html).not.toContain('class="curve generality"')
+    expect(html).toContain('zsRE, sequential-10, asked at the end</h2>')
+    rmSync(at, { recursive: true })
   })
 })
 
