@@ -34,6 +34,7 @@ function setting(method: string, change: Partial<SettingSummary> = {}): SettingS
       family: method === 'ft-l' ? 'fine-tuning' : 'locate-then-edit',
       source: 'Somebody 2022',
       holdsMany: method === 'ft-l',
+      valuesFrom: `https://example.org/${EVIL}`,
       hyperparameters: { layer: 0 }
     },
     model: { name: 'gptj-mini', hash: 'm'.repeat(64), architecture: 'gptj' },
@@ -128,7 +129,7 @@ beforeAll(async () => {
   const runs = [
     run('quickstart-1', '2026-01-01T00:00:00Z', [setting('rome'), setting('ft-l')]),
     run('quickstart-2', '2026-02-01T00:00:00Z', [
-      setting('rome', { failed: [{ caseId: 'zsre-7', message: `no ${EVIL}` }] })
+      setting('rome', { failed: [{ caseId: 'zsre-7', place: 'zsre.json:8', message: `no ${EVIL}` }] })
     ])
   ]
   await writeSite(dir, runs, () => [answer])
@@ -239,6 +240,8 @@ it('escapes everything that comes from data', () => {
     expect(page(file)).not.toContain('<script>document')
   }
   expect(page('runs', 'quickstart-2.html')).toContain('&lt;script&gt;')
+  expect(page('runs', 'quickstart-2.html')).toMatch(/zsre-7<\/code> <span class="quiet">zsre\.json:8<\/span> no &lt;/)
+  expect(page('runs', 'quickstart-2.html')).toContain('Published values: https://example.org/&lt;script')
 })
 
 it('links nothing outside its own folder', () => {

@@ -48,6 +48,7 @@ function settingView(run: RunSummary, setting: SettingSummary, answers: readonly
     source: method.source,
     cutPoints: cutPoints(run),
     answersHref: `${fileName(run.id)}.answers.csv`,
+    valuesFrom: method.valuesFrom,
     hyperparameters: Object.entries(method.hyperparameters).map(([name, value]) => ({
       name,
       value: JSON.stringify(value)

@@ -26,7 +26,7 @@ export const checkCommand = command({
     const { estimateRun } = await import('../runner/estimate')
     const plan = await planRun(applyOverrides(loadConfig(argv.config), argv), { onReading: readingNotes() })
     const estimate = await estimateRun(plan)
-    const settings = plan.settings.map(({ id, label, modelName, dataset, method, protocol, cases }) => ({
+    const settings = plan.settings.map(({ id, label, modelName, dataset, method, valuesFrom, protocol, cases }) => ({
       id,
       method: label,
       model: modelName,
@@ -36,7 +36,8 @@ export const checkCommand = command({
       protocol: protocolName(protocol),
       cases: cases.length,
       probes: cases.reduce((sum, c) => sum + c.probes.length, 0),
-      hyperparameters: method.hyperparameters
+      hyperparameters: method.hyperparameters,
+      ...(valuesFrom === undefined ? {} : { valuesFrom })
     }))
     const { workers, threads, shards } = plan
     if (argv.json) {
@@ -74,7 +75,9 @@ export const checkCommand = command({
     for (const s of settings.filter(
       (s, i) => settings.findIndex((t) => t.method === s.method && t.model === s.model) === i
     ))
-      print(`\n${s.method} on ${s.model}: ${JSON.stringify(s.hyperparameters)}`)
+      print(
+        `\n${s.method} on ${s.model}: ${JSON.stringify(s.hyperparameters)}${s.valuesFrom === undefined ? '' : `\n  published values: ${s.valuesFrom}`}`
+      )
     const skipped = plan.datasets.flatMap((d) =>
       d.skipped.map((s) => ({ dataset: d.label, kind: s.kind, place: placeOfSkipped(s), reason: s.reason }))
     )

@@ -33,6 +33,8 @@ export interface Setting {
     /** The book's efficiency column: can one edit hold many facts at once? */
     readonly holdsMany: boolean
     readonly hyperparameters: Readonly<Record<string, unknown>>
+    /** Where those come from that the config does not say: a source of published values. */
+    readonly valuesFrom?: string
   }
   readonly model: { readonly name: string; readonly hash: string; readonly architecture: string }
   readonly dataset: {
@@ -182,7 +184,8 @@ const manifestSchema = z.object({
         family: text,
         source: text,
         holdsMany: z.boolean(),
-        hyperparameters: z.record(text, z.unknown())
+        hyperparameters: z.record(text, z.unknown()),
+        valuesFrom: text.optional()
       }),
       model: z.object({ name: text, hash: text, architecture: text }),
       dataset: z.object({

@@ -41,6 +41,8 @@ export interface PlannedDataset {
 
 export interface PlannedSetting {
   readonly editing: EditingMethod
+  /** Source of the values that the config does not say, where a file in configs/methods knows the model. */
+  readonly valuesFrom?: string
   readonly id: string
   readonly label: string
   /** As in the config; `modelName` is what results call it. */
@@ -119,7 +121,9 @@ export async function planRun({ config, placeOf, dir }: LoadedConfig, { onReadin
             atPlace(place, () => checkHolds(editing, protocol, cases))
             const planned = planMethod(models[model]!, editing, methodEntry, i, placeOf, trainOn)
             const method = { ...planned, setting: id, ...(module === undefined ? {} : { module }) }
-            settings.push({ id, editing, label, model, modelName, dataset, method, protocol, cases })
+            const valuesFrom = publishedValues(editing.name, models[model]!)?.source
+            const values = valuesFrom === undefined ? {} : { valuesFrom }
+            settings.push({ id, editing, ...values, label, model, modelName, dataset, method, protocol, cases })
           }
   const twice = settings.find((s, i) => settings.findIndex((t) => t.id === s.id) < i)
   if (twice !== undefined) {

@@ -387,7 +387,7 @@ function newFolder(plan: Plan, opened: ReadonlyMap<string, OpenedModel>, { resul
 }
 
 function describeSetting(
-  { id, label, modelName, dataset, method, editing, protocol }: PlannedSetting,
+  { id, label, modelName, dataset, method, editing, valuesFrom, protocol }: PlannedSetting,
   opened: OpenedModel,
   { scoring }: Plan['config']
 ): Setting {
@@ -396,7 +396,15 @@ function describeSetting(
   return {
     id,
     label,
-    method: { name: method.name, title, family, source, holdsMany, hyperparameters: method.hyperparameters },
+    method: {
+      name: method.name,
+      title,
+      family,
+      source,
+      holdsMany,
+      hyperparameters: method.hyperparameters,
+      ...(valuesFrom === undefined ? {} : { valuesFrom })
+    },
     model: { name: modelName, hash: opened.hash, architecture: opened.architecture },
     dataset: {
       name: dataset.label,

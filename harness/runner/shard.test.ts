@@ -137,3 +137,12 @@ it('a case that fails in a sequence is skipped, and asked all the same', async (
   expect(soFar!.requests.map((r) => r.subject)).toEqual(['France', 'zebra', 'grass'])
   expect(answers.map((r) => r.caseId)).toEqual(CASES.flatMap((c) => [c.id, c.id]))
 })
+
+it('a case with several facts is one edit of all of them, and is asked once', async () => {
+  const [first, second] = CASES as [EditCase, EditCase]
+  const both: EditCase = { ...first, id: 'both', requests: [...first.requests, ...second.requests] }
+  const { edits, stored, answers } = await run({ kind: 'single', ...one }, { cases: [both], storeEditsOf: ['both'] })
+  expect(edits.map((e) => [e.caseId, e.facts])).toEqual([['both', 2]])
+  expect(stored[0]!.edit.requests.map((r) => r.subject)).toEqual(['France', 'Rome'])
+  expect(answers).toHaveLength(2)
+})

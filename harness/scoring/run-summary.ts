@@ -40,7 +40,9 @@ function summarise(
     grading,
     measures: measures.map(findMeasure)
   }
-  const failed = edits.flatMap((e) => (e.error === null ? [] : [{ caseId: e.caseId, message: e.error }]))
+  const failed = edits.flatMap((e) =>
+    e.error === null ? [] : [{ caseId: e.caseId, place: e.place, message: e.error }]
+  )
   const efficiency = summariseEfficiency(edits, setup[id] ?? { ms: 0, parts: [] }, setting.method.holdsMany)
   const common = { ...about, failed, efficiency }
   const name = protocolName(protocol)

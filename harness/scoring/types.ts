@@ -90,7 +90,7 @@ export interface SettingSummary extends Omit<Setting, 'protocol' | 'measures'>, 
   readonly id: string
   /** `single`, `batch-100`, `sequential-300, asked at the end`. */
   readonly protocol: string
-  readonly failed: readonly { readonly caseId: string; readonly message: string }[]
+  readonly failed: readonly { readonly caseId: string; readonly place: string; readonly message: string }[]
   /** How much of a sequence is kept, where all of it was asked at checkpoints. */
   readonly retention: readonly CheckpointSummary[]
   readonly efficiency: EfficiencySummary
