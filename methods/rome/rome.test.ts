@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
-import type { Edit, EditRequest } from '../../harness/edit'
+import { combined, type Edit, type EditRequest, edited, type LowRankPart } from '../../harness/edit'
 import { encodeTarget, type LanguageModel, openModel, readSafetensorsHeader, readTensor } from '../../harness/model'
 import { matmulFlops, useBackend } from '../../harness/tensor'
 import { Cholesky, dot, norm } from '../../harness/tensor/linalg'
@@ -80,6 +80,48 @@ describe.each(expected.cases.map((c, i) => [`${i}: ${c.key}, layer ${c.layer}, '
       expect(right.cosine).toBeGreaterThan(0.999)
       expect(right.relativeError).toBeLessThan(1e-2)
     })
+  }
+)
+
+test.each(expected.sequences.map((q) => [q.key, q] as const))(
+  'golden sequence, key %s: edits on top of each other are those of the official code',
+  async (key, { edits }) => {
+    let soFar: Edit | undefined
+    for (const c of edits) {
+      const under = soFar === undefined ? model : edited(model, soFar)
+      const h = hyperparameters({ ...c, key })
+      const groups = [[request({ ...c, key })]]
+      for await (const [edit] of rome.edit(under, groups, h, contextOf(), {
+        contexts: expected.templates,
+        C: factor
+      })) {
+        const curve = edit!.diagnostics.lossCurve!
+        expect(curve).toHaveLength(c.losses.length)
+        for (const [step, loss] of c.losses.entries()) expect(Math.abs(curve[step]! - loss)).toBeLessThan(1e-2 * loss)
+        const part = edit!.parts[0] as LowRankPart
+        for (const [got, wanted] of [
+          [part.v, c.left],
+          [part.u, c.right]
+        ] as const) {
+          const { cosine, relativeError } = compare(got, wanted)
+          expect(cosine).toBeGreaterThan(0.999)
+          expect(relativeError).toBeLessThan(2e-2)
+        }
+        soFar = combined(soFar, edit!)
+      }
+      if (under !== model) under.dispose()
+    }
+    // A sum of rank one each, at one site.
+    expect(soFar!.parts).toEqual([expect.objectContaining({ kind: 'low-rank', rank: edits.length })])
+    // The others would not be found without those before.
+    const [, second] = edits
+    const [alone] = await editFacts(
+      [request({ ...second!, key })],
+      hyperparameters({ ...second!, key }),
+      expected.templates,
+      factor
+    )
+    expect(Math.abs(alone!.diagnostics.lossCurve![0]! - second!.losses[0]!)).toBeGreaterThan(0.1)
   }
 )
 

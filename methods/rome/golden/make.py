@@ -64,33 +64,47 @@ def main():
     keys = torch.randn(600, 128) @ torch.diag(torch.rand(128) + 0.1)
     moment = (keys.T @ keys / 600).float()
     save_file({"C": moment}, HERE / "second-moment.safetensors")
-    cases = []
+    def edit(code, model, fact, layer, setting):
+        """One edit by the repository's code: its directions, and what it printed on the way."""
+        hparams = types.SimpleNamespace(layers=[layer], fact_token="subject_last", v_num_grad_steps=20, v_loss_layer=3,
+            mom2_adjustment=True, mom2_dataset="", mom2_n_samples=0, mom2_dtype="float32", enable_random_prefix_keys=True, original_implementation=False,
+            rewrite_module_tmp="transformer.h.{}.mlp.fc_out", layer_module_tmp="transformer.h.{}",
+            mlp_module_tmp="transformer.h.{}.mlp", **setting)
+        request = dict(prompt=fact["prompt"], subject=fact["subject"], target_new=dict(str=fact["target"]))
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            if hasattr(code["compute_u"], "inv_mom2_cache"): code["compute_u"].inv_mom2_cache.clear()
+            left = code["compute_u"].compute_u(model, tok, request, hparams, layer, TEMPLATES)
+            # The loss is printed to three digits; the full number is wanted.
+            losses = []
+            original_round = code["compute_v"].np.round
+            code["compute_v"].np = types.SimpleNamespace(round=lambda x, d: losses.append(float(x)) or original_round(x, d))
+            right = code["compute_v"].compute_v(model, tok, request, hparams, layer, left, TEMPLATES)
+            code["compute_v"].np = importlib.import_module("numpy")
+        steps = [losses[i:i + 4] for i in range(0, len(losses), 4)]
+        return left, right, dict(fact, layer=layer, **setting, lookup=int(re.search(r"Lookup index found: (\d+)", said.getvalue())[1]),
+            losses=[s[0] for s in steps], nll=[s[1] for s in steps], kl=[s[2] for s in steps],
+            left=[round(x, 7) for x in left.detach().tolist()], right=[round(x, 6) for x in right.detach().tolist()])
+
+    def fresh():
+        return transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
+
+    cases, sequences = [], []
     for repo, key in ((args.rome, "original"), (args.rebuilding_rome, "mean")):
         code = load(repo, moment)
         for setting in SETTINGS:
             for layer in (1, 2):
                 for fact in FACTS:
-                    model = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
-                    hparams = types.SimpleNamespace(layers=[layer], fact_token="subject_last", v_num_grad_steps=20, v_loss_layer=3,
-                        mom2_adjustment=True, mom2_dataset="", mom2_n_samples=0, mom2_dtype="float32", enable_random_prefix_keys=True, original_implementation=False,
-                        rewrite_module_tmp="transformer.h.{}.mlp.fc_out", layer_module_tmp="transformer.h.{}",
-                        mlp_module_tmp="transformer.h.{}.mlp", **setting)
-                    request = dict(prompt=fact["prompt"], subject=fact["subject"], target_new=dict(str=fact["target"]))
-                    said = io.StringIO()
-                    with contextlib.redirect_stdout(said):
-                        if hasattr(code["compute_u"], "inv_mom2_cache"): code["compute_u"].inv_mom2_cache.clear()
-                        left = code["compute_u"].compute_u(model, tok, request, hparams, layer, TEMPLATES)
-                        # The loss is printed to three digits; the full number is wanted.
-                        losses = []
-                        original_round = code["compute_v"].np.round
-                        code["compute_v"].np = types.SimpleNamespace(round=lambda x, d: losses.append(float(x)) or original_round(x, d))
-                        right = code["compute_v"].compute_v(model, tok, request, hparams, layer, left, TEMPLATES)
-                        code["compute_v"].np = importlib.import_module("numpy")
-                    steps = [losses[i:i + 4] for i in range(0, len(losses), 4)]
-                    cases.append(dict(fact, key=key, layer=layer, **setting, lookup=int(re.search(r"Lookup index found: (\d+)", said.getvalue())[1]),
-                        losses=[s[0] for s in steps], nll=[s[1] for s in steps], kl=[s[2] for s in steps],
-                        left=[round(x, 7) for x in left.detach().tolist()], right=[round(x, 6) for x in right.detach().tolist()]))
-    out = dict(versions=dict(torch=torch.__version__, transformers=transformers.__version__), templates=TEMPLATES, cases=cases)
+                    cases.append(dict(edit(code, fresh(), fact, layer, setting)[2], key=key))
+        # One edit on top of the other, as execute_rome inserts them.
+        model, edits = fresh(), []
+        for fact in FACTS:
+            left, right, found = edit(code, model, fact, 1, SETTINGS[0])
+            with torch.no_grad():
+                model.transformer.h[1].mlp.fc_out.weight += torch.outer(right, left)
+            edits.append(found)
+        sequences.append(dict(key=key, edits=edits))
+    out = dict(versions=dict(torch=torch.__version__, transformers=transformers.__version__), templates=TEMPLATES, cases=cases, sequences=sequences)
     (HERE / "expected.json").write_text(json.dumps(out) + "\n")
     print(len(cases), "cases;", *[f"{c['losses'][0]:.3f}->{c['losses'][-1]:.3f}" for c in cases])
 
