@@ -53,7 +53,7 @@ export async function writeSite(
 /** Templates and styles are not compiled: they lie in the package's own folder. */
 const source = (): string => join(packageRoot(), 'reports')
 
-function loadTemplates() {
+export function loadTemplates() {
   const handlebars = Handlebars.create()
   const read = (name: string) => readFileSync(join(source(), 'templates', `${name}.hbs`), 'utf8')
   handlebars.registerPartial('cell', read('cell'))
@@ -67,10 +67,11 @@ function loadTemplates() {
   return {
     layout: (page: object) => layout({ ...page, css, policy }),
     leaderboard: compile('leaderboard'),
-    run: compile('run')
+    run: compile('run'),
+    comparison: compile('comparison')
   }
 }
 
 /** Readers never see half a page. */
-const replaceFile = (file: string, content: string): void =>
+export const replaceFile = (file: string, content: string): void =>
   replaceWhole(file, (temporary) => writeFileSync(temporary, content))

@@ -6,6 +6,7 @@ import { explain, UserError } from '../errors'
 import { printNote } from '../terminal'
 import { askCommand } from './ask'
 import { checkCommand } from './check'
+import { compareCommand } from './compare'
 import { doctorCommand } from './doctor'
 import { RunInterruptedExit } from './exit'
 import { fetchCommand } from './fetch'
@@ -28,6 +29,7 @@ const COMMANDS: readonly CommandModule<object, never>[] = [
   checkCommand,
   trainCommand,
   reportCommand,
+  compareCommand,
   listCommand,
   askCommand,
   fetchCommand,

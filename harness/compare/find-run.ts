@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { closestTo } from '../closest'
+import { UserError } from '../errors'
+import { readManifest } from '../results/manifest'
+import { listRuns, readRows } from '../results/runs'
+import type { ComparedRun } from './compare'
+
+/**
+ * The folder of a complete run: by its id in a results folder, as a folder, `latest`, or `previous`, the newest before another.
+ * @throws UserError when there is none
+ */
+export function findRun(name: string, resultsDir: string, before?: string): string {
+  const own = join(resultsDir, name)
+  const known = [own, name].find((dir) => existsSync(join(dir, 'manifest.json')))
+  if (known !== undefined && name !== 'latest' && name !== 'previous') {
+    if (readManifest(known).status === 'complete') return known
+    throw new UserError('the run is not complete', { place: known, hint: 'go on with it: bench run CONFIG --resume' })
+  }
+  const complete = listRuns(resultsDir).filter((r) => r.manifest.status === 'complete')
+  if (name === 'latest' && complete[0] !== undefined) return complete[0].dir
+  if (name === 'previous') {
+    const at = complete.findIndex((r) => r.dir === before)
+    const earlier = complete.slice(at + 1).find((r) => at < 0 || r.manifest.name === complete[at]!.manifest.name)
+    if (earlier !== undefined) return earlier.dir
+    throw new UserError('there is no run of the same name before this one', { place: resultsDir })
+  }
+  const ids = complete.map((r) => r.manifest.id)
+  throw new UserError(`no complete run '${name}'${closestTo(name, ids)}`, {
+    place: resultsDir,
+    hint:
+      ids.length === 0
+        ? 'make one: bench run CONFIG; or name another folder with --out DIR'
+        : `runs: ${ids.slice(0, 8).join(', ')}`
+  })
+}
+
+/** A run with all that a comparison needs. */
+export function readComparedRun(dir: string): ComparedRun {
+  const manifest = readManifest(dir)
+  const { id, startedAt, machine, settings } = manifest
+  return { ...readRows(dir, manifest), id, startedAt, machine, settings }
+}
