@@ -401,6 +401,41 @@ function connectionsOf(pid: number): string[] {
   })
 }
 
+describe('bench compare', () => {
+  it('lays one run beside another: the same beside itself, worse beside a better one, named case by case', async () => {
+    const text = SMALL.replace('rome', 'ft-m')
+      .replace(/hyperparameters: .*/, 'hyperparameters: { num_steps: 25 }')
+      .replace('limit: 8', 'limit: 12')
+    await bench('run', config(text), '--out', 'runs')
+    const same = await bench('compare', 'latest', 'latest', '--out', 'runs', '--json')
+    expect({ code: same.code, verdict: JSON.parse(same.stdout).verdict }).toEqual({ code: 0, verdict: 'same' })
+    await bench('run', config(text.replace('num_steps: 25', 'num_steps: 1')), '--out', 'runs')
+    const args = ['compare', 'previous', 'latest', '--out', 'runs']
+    const worse = await bench(...args, '--html', 'page.html')
+    expect(worse.code).toBe(1)
+    expect(worse.stdout).toMatch(/^ft-m on gptj-mini, zsre +accuracy +100\.0 +\d+\.\d .* worse$/m)
+    expect(worse.stdout).toMatch(/zsre-\d+ +accuracy \(rewrite\) lost/)
+    expect(worse.stdout).toMatch(/time per fact, median +× 0\.\d\d/)
+    const page = readFileSync(join(dir, 'page.html'), 'utf8')
+    expect(page).toContain('Answers that flipped')
+    expect(page).toMatch(/<tr class="worse">/)
+    const markdown = await bench(...args, '--markdown')
+    expect(markdown.stdout).toMatch(/^\| setting \| property \|/m)
+    const json = JSON.parse((await bench(...args, '--json', '--flips', '1')).stdout)
+    expect(json.flips).toHaveLength(1)
+    expect(json.flipped.lost).toBeGreaterThan(5)
+  })
+
+  test.each([
+    ['a run that is not there', ['latest', 'my-run'], /runs: no complete run 'latest'|runs: no complete run 'my-run'/],
+    ['a significance that is none', ['a', 'b', '--significance', '2'], /--significance: must lie between 0 and 1/],
+    ['flips that are no number', ['a', 'b', '--flips', '-1'], /--flips: must be a whole number/]
+  ])('refuses %s', async (_, args, message) => {
+    const { code, stderr } = await bench('compare', ...args)
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) })
+  })
+})
+
 describe('methods and datasets from outside', () => {
   const api = JSON.stringify(join(packageRoot(), 'dist', 'harness', 'api', 'index.js'))
   const METHOD = `import bench from ${api}
