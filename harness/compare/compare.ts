@@ -2,10 +2,10 @@ import { PROPERTIES, type Property } from '../../datasets/types'
 import { groupBy } from '../group-by'
 import type { MachineAbout, Setting } from '../results/manifest'
 import { protocolName } from '../results/protocol'
-import type { AnswerRow, EditRow } from '../results/rows'
 import { summariseEfficiency } from '../scoring/summarise'
 import type { EfficiencySummary } from '../scoring/types'
 import { type Pair, pairAnswers, pairRightness } from './pairs'
+import type { ComparedAnswer, ComparedEdit } from './rows'
 import { type Difference, holm, mcnemar, pairedDifference, signFlip } from './statistics'
 
 /** One side of a comparison: a complete run. */
@@ -14,8 +14,8 @@ export interface ComparedRun {
   readonly startedAt: string
   readonly machine: MachineAbout
   readonly settings: readonly Setting[]
-  readonly answers: readonly AnswerRow[]
-  readonly edits: readonly EditRow[]
+  readonly answers: readonly ComparedAnswer[]
+  readonly edits: readonly ComparedEdit[]
 }
 
 export type Verdict = 'better' | 'same' | 'worse' | 'not comparable'
@@ -175,7 +175,7 @@ function unlike(a: Setting, b: Setting): string | null {
 }
 
 /** In what protocol a row answers: single edits and batches, and of a sequence what is asked at once and at its end. Null at other checkpoints. */
-function asked({ protocol }: Setting, { checkpoint, held }: AnswerRow): string | null {
+function asked({ protocol }: Setting, { checkpoint, held }: ComparedAnswer): string | null {
   const name = protocolName(protocol)
   if (protocol.kind !== 'sequential') return name
   if (!checkpoint) return `${name}, asked at once`
@@ -242,15 +242,15 @@ const COSTS: readonly (readonly [EfficiencyComparison['what'], (e: EfficiencySum
 function compareEfficiency(
   base: ComparedRun,
   run: ComparedRun,
-  baseEdits: ReadonlyMap<string, readonly EditRow[]>,
-  runEdits: ReadonlyMap<string, readonly EditRow[]>
+  baseEdits: ReadonlyMap<string, readonly ComparedEdit[]>,
+  runEdits: ReadonlyMap<string, readonly ComparedEdit[]>
 ): Pick<Comparison, 'efficiency' | 'efficiencyNote'> {
   const about = ({ machine: { cpu, cores, platform, backend, workers } }: ComparedRun) =>
     [cpu, `${cores} cores`, platform, backend, `${workers} workers`].join(', ')
   if (about(base) !== about(run))
     return { efficiency: [], efficiencyNote: `other machines: ${about(base)}; and ${about(run)}` }
   const before = new Map(base.settings.map((s) => [settingKey(s), s.id]))
-  const costs = (edits: readonly EditRow[] = []) => summariseEfficiency(edits, { ms: 0, parts: [] }, true)
+  const costs = (edits: readonly ComparedEdit[] = []) => summariseEfficiency(edits, { ms: 0, parts: [] }, true)
   const efficiency = run.settings.flatMap((setting) => {
     const other = before.get(settingKey(setting))
     if (other === undefined) return []

@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { closestTo } from '../closest'
 import { UserError } from '../errors'
 import { readManifest } from '../results/manifest'
-import { listRuns, readRows } from '../results/runs'
+import { listRuns, refuseForeign } from '../results/runs'
+import { answersTable, editsTable } from '../results/tables'
 import type { ComparedRun } from './compare'
+import { ANSWER_COLUMNS, EDIT_COLUMNS } from './rows'
 
 /**
  * The folder of a complete run: by its id in a results folder, as a folder, `latest`, or `previous`, the newest before another.
@@ -38,6 +40,9 @@ export function findRun(name: string, resultsDir: string, before?: string): stri
 /** A run with all that a comparison needs. */
 export function readComparedRun(dir: string): ComparedRun {
   const manifest = readManifest(dir)
-  const { id, startedAt, machine, settings } = manifest
-  return { ...readRows(dir, manifest), id, startedAt, machine, settings }
+  const { id, startedAt, machine, settings, files = {} } = manifest
+  const answers = answersTable.readColumns(dir, 'answers.arrow', files, ANSWER_COLUMNS)
+  const edits = editsTable.readColumns(dir, 'edits.arrow', files, EDIT_COLUMNS)
+  refuseForeign(dir, manifest, { answers, edits })
+  return { answers, edits, id, startedAt, machine, settings }
 }

@@ -1,17 +1,17 @@
 import { groupBy } from '../group-by'
-import type { AnswerRow, EditRow } from '../results/rows'
+import type { ComparedAnswer, ComparedEdit } from './rows'
 
 /** The same question in two runs. */
 export interface Pair {
-  readonly base: AnswerRow
-  readonly run: AnswerRow
+  readonly base: ComparedAnswer
+  readonly run: ComparedAnswer
   /** Of its case, the same in both. */
   readonly caseKey: string
 }
 
 interface Rows {
-  readonly answers: readonly AnswerRow[]
-  readonly edits: readonly EditRow[]
+  readonly answers: readonly ComparedAnswer[]
+  readonly edits: readonly ComparedEdit[]
 }
 
 /**
@@ -20,24 +20,44 @@ interface Rows {
  */
 export function pairAnswers(base: Rows, run: Rows): { questions: Pair[]; note: string | null } {
   const [baseCases, runCases] = [caseKeys(base.edits), caseKeys(run.edits)]
-  const answered = keyed(base.answers, baseCases)
+  const baseRows = groupBy(base.answers, (r) => baseCases.get(r.caseId))
   const questions: Pair[] = []
-  let alone = 0
-  for (const [key, row] of keyed(run.answers, runCases)) {
-    const other = answered.get(key)
-    if (other === undefined) alone++
-    else questions.push({ base: other, run: row, caseKey: runCases.get(row.caseId)! })
+  for (const [caseKey, own] of groupBy(run.answers, (r) => runCases.get(r.caseId))) {
+    // Questions of a case are few, and mostly in the same order: the search begins where the last one ended.
+    const others = baseRows.get(caseKey) ?? []
+    const taken = new Uint8Array(others.length)
+    let at = 0
+    for (const row of own) {
+      for (let tried = 0; tried < others.length; tried++, at++) {
+        if (at >= others.length) at = 0
+        const other = others[at]!
+        if (taken[at] === 1 || !same(other, row)) continue
+        taken[at] = 1
+        questions.push({ base: other, run: row, caseKey: caseKey! })
+        at++
+        break
+      }
+    }
   }
-  const others = answered.size - questions.length
   const left = [
-    ...(others > 0 ? [`${others} answers of the baseline`] : []),
-    ...(alone > 0 ? [`${alone} answers of the run`] : [])
+    ...(base.answers.length > questions.length
+      ? [`${base.answers.length - questions.length} answers of the baseline`]
+      : []),
+    ...(run.answers.length > questions.length ? [`${run.answers.length - questions.length} answers of the run`] : [])
   ]
   return { questions, note: left.length === 0 ? null : `without ${left.join(' and ')} that the other does not have` }
 }
 
+/** Whether two rows ask the same. At once a case is asked when it comes, wherever that is. */
+const same = (a: ComparedAnswer, b: ComparedAnswer): boolean =>
+  a.property === b.property &&
+  a.kind === b.kind &&
+  a.checkpoint === b.checkpoint &&
+  (!a.checkpoint || a.held === b.held) &&
+  a.prompt === b.prompt
+
 /** What each case writes, by its id. */
-function caseKeys(edits: readonly EditRow[]): Map<string, string> {
+function caseKeys(edits: readonly ComparedEdit[]): Map<string, string> {
   const times = new Map<string, number>()
   return new Map(
     edits.map(({ caseId, prompt, subject, target }) => {
@@ -47,20 +67,6 @@ function caseKeys(edits: readonly EditRow[]): Map<string, string> {
       return [caseId, `${content}\0${nth}`]
     })
   )
-}
-
-function keyed(answers: readonly AnswerRow[], cases: ReadonlyMap<string, string>): Map<string, AnswerRow> {
-  const rows = new Map<string, AnswerRow>()
-  const times = new Map<string, number>()
-  for (const row of answers) {
-    // At once a case is asked when it comes, wherever that is.
-    const when = row.checkpoint ? row.held : ''
-    const content = `${cases.get(row.caseId)}\0${when}\0${row.property}\0${row.kind}\0${row.prompt}`
-    const nth = (times.get(content) ?? 0) + 1
-    times.set(content, nth)
-    rows.set(`${content}\0${nth}`, row)
-  }
-  return rows
 }
 
 /** Every case's share of right answers on both sides; questions that ask one thing in several ways count once. */

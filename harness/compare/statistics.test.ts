@@ -32,6 +32,9 @@ it('the sign-flip test counts the flips that are as extreme', () => {
   expect(signFlip(new Float64Array(5), 0)).toBe(1)
   const many = Float64Array.from({ length: 40 }, (_, i) => (i < 34 ? 0.5 : -0.5))
   expect(signFlip(many, 0)).toBeLessThan(0.001)
+  // Many differences: as the normal distribution has it.
+  const more = Float64Array.from({ length: 2500 }, (_, i) => (i < 1299 ? 1 : -1))
+  expect(signFlip(more, 0)).toBeCloseTo(0.05, 2)
 })
 
 it('an interval is where the mean would be, and no point where nothing differs', () => {

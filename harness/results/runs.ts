@@ -36,12 +36,27 @@ export interface Rows {
 }
 
 /** Rows of a complete run. @throws UserError when its files are not as they were written, or of another run */
-export function readRows(dir: string, { files = {}, settings }: Manifest): Rows {
+export function readRows(dir: string, manifest: Manifest): Rows {
+  const { files = {} } = manifest
   const answers = answersTable.readSealed(dir, 'answers.arrow', files)
   const edits = editsTable.readSealed(dir, 'edits.arrow', files)
+  refuseForeign(dir, manifest, { answers, edits })
+  return { answers, edits }
+}
+
+interface OfSetting {
+  readonly setting: string
+}
+
+/** @throws UserError when rows are of a setting that the run does not have */
+export function refuseForeign(
+  dir: string,
+  { settings }: Manifest,
+  { answers, edits }: { readonly answers: readonly OfSetting[]; readonly edits: readonly OfSetting[] }
+): void {
   const known = new Set(settings.map((s) => s.id))
-  const foreign = [...answers, ...edits].find((row) => !known.has(row.setting))?.setting
-  if (foreign === undefined) return { answers, edits }
+  const foreign = (answers.find((r) => !known.has(r.setting)) ?? edits.find((r) => !known.has(r.setting)))?.setting
+  if (foreign === undefined) return
   throw new UserError(`holds rows of the setting ${JSON.stringify(foreign)}, which manifest.json does not have`, {
     place: dir,
     hint: 'files of two runs are mixed, or manifest.json was changed by hand'

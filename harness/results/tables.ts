@@ -8,7 +8,6 @@ import {
   Int32,
   List,
   Map_,
-  MapRow,
   makeData,
   RecordBatch,
   RecordBatchFileWriter,
@@ -16,13 +15,13 @@ import {
   Schema,
   Struct,
   Utf8,
-  Vector,
   vectorFromArray
 } from 'apache-arrow'
 
 import { UserError } from '../errors'
 import { replaceWhole } from '../replace'
 import { withinTime } from '../time-limit'
+import { columnValues } from './columns'
 import type { AnswerRow, EditRow } from './rows'
 import { readSealed, type Seal, type Seals, sealOf } from './seal'
 
@@ -90,6 +89,13 @@ interface TableFormat<Row> {
   read(file: string): Row[]
   /** Reads a file that must be as it was written. @throws UserError when it is not */
   readSealed(dir: string, name: string, seals: Seals): Row[]
+  /** Some columns of it: the rest is checked, and left where it is. */
+  readColumns<K extends keyof Row & string>(
+    dir: string,
+    name: string,
+    seals: Seals,
+    columns: readonly K[]
+  ): Pick<Row, K>[]
 }
 
 export const answersTable: TableFormat<AnswerRow> = tableFormat(ANSWERS)
@@ -100,9 +106,10 @@ const READ_MS = 2000
 const READ_MS_A_BYTE = 1e-3
 
 function tableFormat<Row extends object>(schema: Schema): TableFormat<Row> {
-  const parse = (bytes: Uint8Array, file: string): Row[] => {
+  const all = schema.fields.map((f) => f.name)
+  const parse = (bytes: Uint8Array, file: string, columns: readonly string[] = all): Row[] => {
     try {
-      return withinTime(READ_MS + bytes.length * READ_MS_A_BYTE, 'the table', () => rowsOf<Row>(schema, bytes))
+      return withinTime(READ_MS + bytes.length * READ_MS_A_BYTE, 'the table', () => rowsOf<Row>(schema, bytes, columns))
     } catch (error) {
       throw new UserError(`not a readable Arrow table: ${(error as Error).message}`, { place: file })
     }
@@ -126,7 +133,7 @@ function tableFormat<Row extends object>(schema: Schema): TableFormat<Row> {
       replaceWhole(file, (temporary) => writeFileSync(temporary, bytes))
       return seal
     },
-    decode: parse,
+    decode: (bytes, place) => parse(bytes, place),
     read(file) {
       let bytes: Buffer
       try {
@@ -136,15 +143,18 @@ function tableFormat<Row extends object>(schema: Schema): TableFormat<Row> {
       }
       return parse(bytes, file)
     },
-    readSealed(dir, name, seals) {
-      const rows = parse(readSealed(dir, name, seals), join(dir, name))
-      if (rows.length === seals[name]!.rows) return rows
-      throw new UserError(`has ${rows.length} rows, ${seals[name]!.rows} were written`, { place: join(dir, name) })
-    }
+    readSealed: (dir, name, seals) => sealed(dir, name, seals, all),
+    readColumns: sealed
+  }
+
+  function sealed(dir: string, name: string, seals: Seals, columns: readonly string[]): Row[] {
+    const rows = parse(readSealed(dir, name, seals), join(dir, name), columns)
+    if (rows.length === seals[name]!.rows) return rows
+    throw new UserError(`has ${rows.length} rows, ${seals[name]!.rows} were written`, { place: join(dir, name) })
   }
 }
 
-function rowsOf<Row extends object>(schema: Schema, bytes: Uint8Array): Row[] {
+function rowsOf<Row extends object>(schema: Schema, bytes: Uint8Array, names: readonly string[]): Row[] {
   const rows: Row[] = []
   const reader = RecordBatchReader.from(bytes)
   reader.open()
@@ -153,22 +163,14 @@ function rowsOf<Row extends object>(schema: Schema, bytes: Uint8Array): Row[] {
   for (const batch of reader) {
     // Every row and every item of a list takes some bytes: a file that claims more is damaged.
     if (batch.numRows > bytes.length) throw new Error(`it claims ${batch.numRows} rows in ${bytes.length} bytes`)
-    const columns = schema.fields.map(({ name }) => [name, batch.getChild(name)!] as const)
-    for (let i = 0; i < batch.numRows; i++)
-      rows.push(Object.fromEntries(columns.map(([name, column]) => [name, plain(column.get(i), bytes.length)])) as Row)
+    const columns = names.map((name) => columnValues(batch.getChild(name)!, bytes.length))
+    for (let i = 0; i < batch.numRows; i++) {
+      const row: Record<string, unknown> = {}
+      for (let c = 0; c < names.length; c++) row[names[c]!] = columns[c]![i]
+      rows.push(row as Row)
+    }
   }
   return rows
-}
-
-/** A list comes as a vector, a map as rows of its own. */
-function plain(value: unknown, most: number): unknown {
-  if (value instanceof MapRow) {
-    if (value.size > most) throw new Error(`it claims a map of ${value.size}`)
-    return Object.fromEntries(value)
-  }
-  if (!(value instanceof Vector)) return value
-  if (value.length > most) throw new Error(`it claims a list of ${value.length}`)
-  return [...value]
 }
 
 function recordBatch<Row extends object>(schema: Schema, rows: readonly Row[]): RecordBatch {

@@ -106,9 +106,12 @@ function macro(
   return estimate(perCase, { seed, resamples, bounds: measure.bounds })
 }
 
+/** What of an edit's row its costs are. */
+type Costs = Pick<EditRow, 'editMs' | 'together' | 'flops' | 'peakBytes' | 'editBytes'>
+
 /** What the edits cost; failed ones are left out. */
-export function summariseEfficiency(edits: readonly EditRow[], setup: Setup, holdsMany: boolean): EfficiencySummary {
-  const of = (pick: (row: EditRow) => number | null) => edits.map(pick).filter((x) => x !== null)
+export function summariseEfficiency(edits: readonly Costs[], setup: Setup, holdsMany: boolean): EfficiencySummary {
+  const of = (pick: (row: Costs) => number | null) => edits.map(pick).filter((x) => x !== null)
   const known = <T>(values: readonly number[], how: (values: readonly number[]) => T) =>
     values.length === 0 ? undefined : how(values)
   const ms = of((e) => e.editMs)
