@@ -426,6 +426,37 @@ describe('bench compare', () => {
     expect(json.flipped.lost).toBeGreaterThan(5)
   })
 
+  it('gates a run: exit code 0 when it keeps what it must, 1 when it does not, with JUnit XML and a summary', async () => {
+    const text = SMALL.replace('rome', 'ft-m')
+      .replace(/hyperparameters: .*/, 'hyperparameters: { num_steps: 25 }')
+      .replace('limit: 8', 'limit: 12')
+    await bench('run', config(text), '--out', 'runs')
+    const fine = await bench('gate', 'latest', '--baseline', 'latest', '--out', 'runs')
+    expect(fine).toMatchObject({ code: 0, stdout: expect.stringMatching(/^✓ all \d+ checks hold/) })
+    await bench('run', config(text.replace('num_steps: 25', 'num_steps: 1')), '--out', 'runs')
+    writeFileSync(
+      join(dir, 'rules.yaml'),
+      'floors:\n  - { label: ft-m, property: accuracy, at_least: 0.9 }\nslowdown: 1000\n'
+    )
+    const args = ['gate', 'latest', '--out', 'runs', '--rules', 'rules.yaml']
+    const worse = await bench(...args, '--junit', 'junit.xml', '--summary', 'summary.md')
+    expect(worse.code).toBe(1)
+    expect(worse.stdout).toMatch(
+      /✗ ft-m on gptj-mini, zsre, single: accuracy fell from 100\.0 % to .*; first: case zsre-\d+, "/
+    )
+    expect(worse.stdout).toMatch(/✗ ft-m on gptj-mini, zsre, single: accuracy is \d/)
+    expect(readFileSync(join(dir, 'junit.xml'), 'utf8')).toMatch(
+      /<testsuites name="bench gate" tests="\d+" failures="\d+"/
+    )
+    expect(readFileSync(join(dir, 'summary.md'), 'utf8')).toMatch(/^❌ \d+ of \d+ checks fail\n[\s\S]*\| setting \|/)
+    writeFileSync(join(dir, 'rules.yaml'), 'floor: []\n')
+    const mistaken = await bench(...args)
+    expect(mistaken).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/rules\.yaml:1: unknown key 'floor', did you mean 'floors'/)
+    })
+  })
+
   test.each([
     ['a run that is not there', ['latest', 'my-run'], /runs: no complete run 'latest'|runs: no complete run 'my-run'/],
     ['a significance that is none', ['a', 'b', '--significance', '2'], /--significance: must lie between 0 and 1/],

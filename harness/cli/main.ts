@@ -10,6 +10,7 @@ import { compareCommand } from './compare'
 import { doctorCommand } from './doctor'
 import { RunInterruptedExit } from './exit'
 import { fetchCommand } from './fetch'
+import { gateCommand } from './gate'
 import { listCommand } from './list'
 import { pretrainCommand } from './pretrain'
 import { probeCommand } from './probe'
@@ -30,6 +31,7 @@ const COMMANDS: readonly CommandModule<object, never>[] = [
   trainCommand,
   reportCommand,
   compareCommand,
+  gateCommand,
   listCommand,
   askCommand,
   fetchCommand,

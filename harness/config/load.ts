@@ -24,7 +24,7 @@ const MOST_BYTES = 1 << 20
 function findConfig(file: string): string {
   if (existsSync(file)) return file
   const own = join(packageRoot(), file)
-  if (/^configs[\\/][\w.-]+\.yaml$/.test(file) && existsSync(own)) return own
+  if (/^configs[\\/](?:gate[\\/])?[\w.-]+\.yaml$/.test(file) && existsSync(own)) return own
   throw new UserError('no such config file', {
     place: file,
     hint: `examples come with the package: ${examples().join(', ')}`
@@ -36,12 +36,8 @@ const examples = () =>
     .filter((name) => name.endsWith('.yaml'))
     .map((name) => `configs/${name}`)
 
-/**
- * Reads and validates a run's YAML. Paths inside it are relative to the file.
- * @throws UserError that names file, line and key, with the closest known key when one is unknown
- */
-export function loadConfig(name: string): LoadedConfig {
-  const file = findConfig(name)
+/** A YAML file, and where its keys stand. @throws UserError when it is none */
+function readYaml(file: string): { content: unknown; placeOf: LoadedConfig['placeOf'] } {
   const { size } = statSync(file)
   if (statSync(file).isDirectory()) throw new UserError('a config is a YAML file, this is a folder', { place: file })
   if (size > MOST_BYTES) throw new UserError(`a config is a YAML file, this one has ${size} bytes`, { place: file })
@@ -56,14 +52,34 @@ export function loadConfig(name: string): LoadedConfig {
     const offset = offsetOf(document.contents, path)
     return offset === undefined ? file : `${file}:${lines.linePos(offset).line}`
   }
-  let content: unknown
   try {
-    content = document.toJS({ maxAliasCount: MOST_ALIASES })
+    return { content: document.toJS({ maxAliasCount: MOST_ALIASES }) ?? {}, placeOf }
   } catch (error) {
     // Aliases of aliases can stand for billions of values.
     throw new UserError(`not a config: ${(error as Error).message}`, { place: file })
   }
-  const parsed = configSchema.safeParse(content ?? {})
+}
+
+/**
+ * A YAML file of another kind than a run's; its schema's defaults when there is none.
+ * @throws UserError that names file, line and key
+ */
+export function loadRules<T>(file: string | undefined, schema: z.ZodType<T>): T {
+  if (file === undefined) return schema.parse({})
+  const { content, placeOf } = readYaml(findConfig(file))
+  const parsed = schema.safeParse(content)
+  if (!parsed.success) throw problem(parsed.error.issues[0]!, placeOf, schema)
+  return parsed.data
+}
+
+/**
+ * Reads and validates a run's YAML. Paths inside it are relative to the file.
+ * @throws UserError that names file, line and key, with the closest known key when one is unknown
+ */
+export function loadConfig(name: string): LoadedConfig {
+  const file = findConfig(name)
+  const { content, placeOf } = readYaml(file)
+  const parsed = configSchema.safeParse(content)
   if (!parsed.success) throw problem(parsed.error.issues[0]!, placeOf)
   const near = (path: string) => (isAbsolute(path) ? path : join(dirname(file), path))
   const nearSource = (d: DatasetEntry) => (d.source === undefined ? d : { ...d, source: near(d.source) })
