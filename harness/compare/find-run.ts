@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { closestTo } from '../closest'
 import { UserError } from '../errors'
+import { readJsonObject } from '../json-file'
 import { readManifest } from '../results/manifest'
 import { listRuns, refuseForeign } from '../results/runs'
 import { answersTable, editsTable } from '../results/tables'
@@ -35,6 +37,30 @@ export function findRun(name: string, resultsDir: string, before?: string): stri
         ? 'make one: bench run CONFIG; or name another folder with --out DIR'
         : `runs: ${ids.slice(0, 8).join(', ')}`
   })
+}
+
+/** What a gate said of a run: gate.json in its folder. */
+const verdictSchema = z.object({ passed: z.boolean() })
+
+/**
+ * The newest run of the same name before another that passed its gate; undefined when none has yet. A run whose verdict cannot be read has none.
+ */
+export function lastGood(runDir: string, resultsDir: string): string | undefined {
+  const complete = listRuns(resultsDir).filter((r) => r.manifest.status === 'complete')
+  const { name, startedAt } = readManifest(runDir)
+  return complete.find(
+    (r) => r.manifest.name === name && r.manifest.startedAt < startedAt && r.dir !== runDir && passed(r.dir)
+  )?.dir
+}
+
+function passed(dir: string): boolean {
+  const file = join(dir, 'gate.json')
+  if (!existsSync(file)) return false
+  try {
+    return verdictSchema.parse(readJsonObject(file)).passed
+  } catch {
+    return false
+  }
 }
 
 /** A run with all that a comparison needs. */

@@ -48,6 +48,8 @@ it('heeds drops, floors and slowdowns, of what they are about', () => {
   expect(failures(two, { floors: [{ at_least: 0.4, label: 'memit' }] })).toEqual(['the run has no such number'])
   expect(failures(two, { slowdown: 2 })).toEqual(['it grew from 10.0 to 25.0 ms, × 2.50'])
   expect(failures(two, { slowdown: 3 })).toEqual([])
+  const quick = { ...two, efficiency: [{ setting: 's', what: 'time' as const, base: 0.1, run: 3, ratio: 30 }] }
+  expect(failures(quick, { slowdown: 2 })).toEqual([])
 })
 
 it('fails what is missing unless told otherwise, but not what is new', () => {
