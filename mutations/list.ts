@@ -698,6 +698,50 @@ export const MUTATIONS: readonly Mutation[] = [
     '[...parts].flatMap',
     'methods/regex-patch/regex-patch.test.ts'
   ),
+  // Comparing
+  mutation(
+    'p-values are not adjusted',
+    'harness/compare/compare.ts',
+    'const adjusted = holm(tested)',
+    'const adjusted = tested',
+    'harness/compare/compare.test.ts',
+    'is adjusted'
+  ),
+  mutation(
+    'questions count as cases',
+    'harness/compare/pairs.ts',
+    'groupBy(questions, (q) => q.caseKey)',
+    'groupBy(questions, (q) => q)',
+    'harness/compare/compare.test.ts'
+  ),
+  mutation(
+    'an answer is compared with one at another checkpoint',
+    'harness/compare/pairs.ts',
+    'a.checkpoint === b.checkpoint &&',
+    '',
+    'harness/compare/compare.test.ts'
+  ),
+  mutation(
+    'other machines’ times are compared',
+    'harness/compare/compare.ts',
+    'if (about(base) !== about(run))',
+    'if (false as boolean)',
+    'harness/compare/compare.test.ts'
+  ),
+  mutation(
+    'a bad night becomes the baseline',
+    'harness/compare/find-run.ts',
+    'r.dir !== runDir && passed(r.dir)',
+    'r.dir !== runDir && (passed(r.dir) || true)',
+    'harness/nightly.test.ts'
+  ),
+  mutation(
+    'a rule is about everything',
+    'harness/compare/gate.ts',
+    'rule[key] === undefined || rule[key] === c[key]',
+    'rule[key] === undefined || c[key] !== undefined',
+    'harness/compare/gate.test.ts'
+  ),
   // The hub
   mutation(
     'the token goes to whatever host a list names',

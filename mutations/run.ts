@@ -10,7 +10,7 @@ import { MUTATIONS, type Mutation } from './list'
  */
 
 const ROOT = join(__dirname, '..')
-const NEEDS_BUILD = 'harness/cli/cli.test.ts'
+const NEED_BUILD: readonly string[] = ['harness/cli/cli.test.ts', 'harness/nightly.test.ts']
 
 /** A copy of the project, its packages linked, for one mutation at a time. */
 function copyProject(dir: string): void {
@@ -54,7 +54,7 @@ async function tryMutation(dir: string, { file, find, replace, test, name }: Mut
     original.replace(find, () => replace)
   )
   try {
-    if (test === NEEDS_BUILD) {
+    if (NEED_BUILD.includes(test)) {
       const built = await run(dir, 'npm', ['run', '--silent', 'build'])
       if (built.code !== 0) return ['BROKEN', built.output]
     }

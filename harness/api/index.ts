@@ -29,6 +29,10 @@ export {
 } from '../../methods/types'
 // Reading results
 export { writeReport } from '../../reports/write'
+// Comparing
+export { type Comparison, compareRuns } from '../compare/compare'
+export { findRun, readComparedRun } from '../compare/find-run'
+export { type GateCheck, gate, gateRules } from '../compare/gate'
 // Running
 export { type LoadedConfig, loadConfig } from '../config/load'
 export type { Config } from '../config/schema'

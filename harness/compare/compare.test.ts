@@ -2,7 +2,7 @@ import type { Property } from '../../datasets/types'
 import { randomStream } from '../random'
 import type { Setting } from '../results/manifest'
 import type { AnswerRow, EditRow } from '../results/rows'
-import { type ComparedRun, compareRuns } from './compare'
+import { type ComparedRun, compareRuns, type PropertyComparison } from './compare'
 import { comparisonMarkdown, conclusion } from './text'
 
 const setting = (change: Partial<Setting> = {}): Setting => ({
@@ -94,6 +94,22 @@ it('what is lost is worse, named case by case, those that lost most first', () =
   expect(markdown).toContain('| s c0 | accuracy (rewrite) lost | c0? | yes | yes | no |')
 })
 
+it('p is adjusted for all that is compared', () => {
+  const both = (right: (i: number) => boolean) => [
+    ...some(30, right),
+    ...some(30, right).map((r) => ({ ...r, property: 'locality' as const }))
+  ]
+  const lost = (i: number) => i > 5
+  const alone = compareRuns(run(some(30, () => true)), run(some(30, lost))).properties
+  const shown = (c: PropertyComparison) => [c.p!.toFixed(5), c.adjustedP!.toFixed(5), c.verdict]
+  expect(alone.map(shown)).toEqual([['0.03125', '0.03125', 'worse']])
+  const together = compareRuns(run(both(() => true)), run(both(lost))).properties
+  expect(together.map(shown)).toEqual([
+    ['0.03125', '0.06250', 'same'],
+    ['0.03125', '0.06250', 'same']
+  ])
+})
+
 it('pairs cases and questions by what they say, whatever they are called and wherever they stand', () => {
   const base = run(some(30, (i) => i % 2 === 0))
   const renamed = (id: string) => `other-${id}`
@@ -148,9 +164,10 @@ it('keeps what a sequence answers at once from what it answers at its end', () =
   ]
   const { properties } = compareRuns(
     run(rows(true), { settings: [setting({ protocol })] }),
-    run(rows(false), { settings: [setting({ protocol })] })
+    // In whatever order they are stored.
+    run([...rows(false)].reverse(), { settings: [setting({ protocol })] })
   )
-  expect(properties.map((c) => [c.protocol, c.cases, c.lost])).toEqual([
+  expect(properties.map((c) => [c.protocol, c.cases, c.lost]).sort()).toEqual([
     ['sequential-2, asked at once', 2, 0],
     ['sequential-2, asked at the end', 2, 2]
   ])
