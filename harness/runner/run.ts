@@ -5,6 +5,7 @@ import { UserError } from '../errors'
 import { fileName } from '../file-name'
 import { type Manifest, RUN_FORMAT, readManifest, type Setting, type Setup } from '../results/manifest'
 import { listRuns, readRows } from '../results/runs'
+import { Failures, ProgressCount, TooManyFailed } from './counts'
 import type { OnRunEvent } from './events'
 import type { Executor } from './executor'
 import { RunFolder, writeShard } from './folder'
@@ -48,9 +49,6 @@ export class RunInterrupted extends Error {
     super(reason ?? 'interrupted')
   }
 }
-
-/** More cases failed than the config allows. */
-class TooManyFailed extends Error {}
 
 /**
  * Executes a plan: opens the models, does the shared work of the methods, then all shards side by side in worker processes,
@@ -251,38 +249,6 @@ async function runShard(
   return result.failed
 }
 
-/** Counts failed edits, and stops the run when there are more than the config allows. */
-class Failures {
-  readonly #edits: number
-  readonly #most: number
-  readonly #policy: string
-  #failed = 0
-
-  constructor({ shards, config }: Plan) {
-    this.#edits = shards.reduce((sum, s) => sum + s.cases.length * s.settings.length, 0)
-    const { max_failed: most } = config
-    this.#policy = String(most)
-    this.#most =
-      most === undefined
-        ? Number.POSITIVE_INFINITY
-        : typeof most === 'number'
-          ? most
-          : (Number.parseInt(most, 10) / 100) * this.#edits
-  }
-
-  add(failed: number): void {
-    this.#failed += failed
-    if (this.#failed > this.#most)
-      throw new TooManyFailed(
-        `${this.#failed} of ${this.#edits} edits failed, more than max_failed: ${this.#policy} allows`
-      )
-  }
-
-  count(): { edits: number; failed: number } {
-    return { edits: this.#edits, failed: this.#failed }
-  }
-}
-
 /** Edits are values: the base weights must be the same bytes after the run. */
 export async function checkWeights(
   executor: Pick<Executor, 'run'>,
@@ -291,27 +257,6 @@ export async function checkWeights(
   for (const [model, before] of opened) {
     const after = await executor.run({ type: 'weights-hash', model, opened: before })
     if (after.weightsHash !== before.weightsHash) throw new Error(`the weights of ${model} changed during the run`)
-  }
-}
-
-class ProgressCount {
-  readonly total: number
-  readonly #onEvent: OnRunEvent
-  #done = 0
-
-  constructor(plan: Plan, onEvent: OnRunEvent) {
-    this.total = plan.shards.reduce((sum, s) => sum + s.cases.length * s.settings.length, 0)
-    this.#onEvent = onEvent
-  }
-
-  edit(count: number): void {
-    // A case that is tried again counts once.
-    this.#done = Math.min(this.total, this.#done + count)
-    this.#onEvent({ type: 'progress', done: this.#done, total: this.total })
-  }
-
-  skip({ cases, settings }: PlannedShard): void {
-    this.#done += cases.length * settings.length
   }
 }
 
