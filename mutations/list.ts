@@ -680,8 +680,15 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'what was learnt with other hyper-parameters is taken',
     'harness/runner/artifacts.ts',
-    "['artifact', name, decides, model.hash",
-    "['artifact', name, model.hash",
+    "['artifact', name, module?.hash, decides, model.hash",
+    "['artifact', name, module?.hash, model.hash",
+    'harness/runner/artifacts.test.ts'
+  ),
+  mutation(
+    'what another version of a method learnt is taken',
+    'harness/runner/artifacts.ts',
+    'name, module?.hash, decides',
+    'name, decides',
     'harness/runner/artifacts.test.ts'
   ),
   mutation(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ike } from '../../methods/ike'
 import type { EditingMethod } from '../../methods/types'
+import type { OutsideModule } from '../outside'
 import { artifactFile, artifactKey, readArtifact, readCheckpoint, writeArtifact, writeCheckpoint } from './artifacts'
 
 let dir: string
@@ -52,15 +53,21 @@ it('keeps a checkpoint until the end', () => {
 
 it('is named by all that decides what is learnt, and nothing else', () => {
   const method: EditingMethod = { ...ike, trainedBy: ['rank'] }
-  const key = (h: object = {}, model = 'm', data = 'd', seed = 0, of = method) =>
-    artifactKey(of, { rank: 1, lr: 2, ...h }, { hash: model }, data, seed)
+  const key = (h: object = {}, model = 'm', data = 'd', seed = 0, of = method, module?: OutsideModule) => {
+    const task = { hyperparameters: { rank: 1, lr: 2, ...h }, training: { entries: [], hash: data } }
+    return artifactKey(of, module === undefined ? task : { ...task, module }, { hash: model }, seed)
+  }
+  const outside = (hash: string, file = 'a.mjs') => key({}, 'm', 'd', 0, method, { file, hash })
   const others = [
     key({ rank: 2 }),
     key({}, 'n'),
     key({}, 'm', 'e'),
     key({}, 'm', 'd', 1),
-    key({}, 'm', 'd', 0, { ...method, name: 'x' })
+    key({}, 'm', 'd', 0, { ...method, name: 'x' }),
+    outside('1'),
+    outside('2')
   ]
-  expect(new Set([key(), ...others]).size).toBe(6)
+  expect(new Set([key(), ...others]).size).toBe(8)
+  expect(outside('1', 'b.mjs')).toBe(outside('1'))
   expect(key({ lr: 3 })).toBe(key())
 })

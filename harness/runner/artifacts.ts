@@ -4,22 +4,23 @@ import { join } from 'node:path'
 import type { Artifact, EditingMethod } from '../../methods/types'
 import { UserError } from '../errors'
 import { type LanguageModel, readSafetensorsHeader, readTensor, writeSafetensors } from '../model'
+import type { MethodTask } from './tasks'
 
 /*
  * What methods have learnt, in the cache: a safetensors file named by all that decides what is learnt. It can be copied into the cache of another
  * machine, where a run of the same config finds it.
  */
 
-/** Names what a method learns: by the method, the hyper-parameters that decide it, the model and the cases. */
+/** Names what a method learns: by the method and its code where that is not ours, the hyper-parameters that decide it, the model and the cases. */
 export function artifactKey(
   { name, trainedBy = [] }: EditingMethod,
-  h: Readonly<Record<string, unknown>>,
+  { module, hyperparameters, training }: Pick<MethodTask, 'module' | 'hyperparameters' | 'training'>,
   model: Pick<LanguageModel, 'hash'>,
-  dataHash: string,
   seed: number
 ): string {
-  const decides = trainedBy.map((key) => [key, h[key] ?? null])
-  const hash = createHash('sha256').update(JSON.stringify(['artifact', name, decides, model.hash, dataHash, seed]))
+  const decides = trainedBy.map((key) => [key, hyperparameters[key] ?? null])
+  const all = ['artifact', name, module?.hash, decides, model.hash, training?.hash, seed]
+  const hash = createHash('sha256').update(JSON.stringify(all))
   return `${name}-${hash.digest('hex').slice(0, 32)}`
 }
 

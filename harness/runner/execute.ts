@@ -101,10 +101,10 @@ export class WorkerState {
     return { ms: ms(), how: 'computed', artifact: key }
   }
 
-  async #artifact(setup: WorkerSetup, model: LanguageModel, { name, module, hyperparameters, training }: MethodTask) {
-    const method = await loadMethod(name, module)
-    const h = method.hyperparameters.parse(hyperparameters)
-    return { method, h, key: artifactKey(method, hyperparameters, model, training!.hash, setup.seed) }
+  async #artifact({ seed }: WorkerSetup, model: LanguageModel, task: MethodTask) {
+    const method = await loadMethod(task.name, task.module)
+    const h = method.hyperparameters.parse(task.hyperparameters)
+    return { method, h, key: artifactKey(method, task, model, seed) }
   }
 
   /** The cases that a method learns from. @throws UserError when they are not those that were planned */

@@ -119,9 +119,8 @@ export async function planRun({ config, placeOf, dir }: LoadedConfig, { onReadin
             const cases = casesFor(protocol, dataset.cases)
             const place = placeOf(['protocols', p])
             atPlace(place, () => checkHolds(editing, protocol, cases))
-            const planned = planMethod(models[model]!, editing, methodEntry, i, placeOf, trainOn)
+            const { valuesFrom, ...planned } = planMethod(models[model]!, editing, methodEntry, i, placeOf, trainOn)
             const method = { ...planned, setting: id, ...(module === undefined ? {} : { module }) }
-            const valuesFrom = publishedValues(editing.name, models[model]!)?.source
             const values = valuesFrom === undefined ? {} : { valuesFrom }
             settings.push({ id, editing, ...values, label, model, modelName, dataset, method, protocol, cases })
           }
@@ -266,9 +265,9 @@ function planMethod(
   index: number,
   placeOf: LoadedConfig['placeOf'],
   trainOn: TrainingData | undefined
-): Omit<MethodTask, 'setting'> {
-  const known = publishedValues(method.name, modelConfig)?.hyperparameters ?? method.defaults?.(modelConfig)
-  const merged = { ...known, ...entry.hyperparameters }
+): Omit<MethodTask, 'setting'> & { readonly valuesFrom?: string } {
+  const published = publishedValues(method.name, modelConfig)
+  const merged = { ...(published?.hyperparameters ?? method.defaults?.(modelConfig)), ...entry.hyperparameters }
   const parsed = method.hyperparameters.safeParse(merged)
   const path = ['methods', index, 'hyperparameters']
   if (!parsed.success) throw problem(parsed.error.issues[0]!, placeOf, method.hyperparameters, path)
@@ -285,6 +284,7 @@ function planMethod(
   return {
     name: method.name,
     hyperparameters: parsed.data as Record<string, unknown>,
+    ...(published === undefined ? {} : { valuesFrom: published.source }),
     ...(method.train === undefined || trainOn === undefined ? {} : { training: trainOn })
   }
 }

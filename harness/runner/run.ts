@@ -12,7 +12,7 @@ import { RunFolder, writeShard } from './folder'
 import { cacheDir, describeMachine, gitCommit, packageVersion } from './machine'
 import { type Plan, type PlannedSetting, type PlannedShard, placeOfSkipped } from './plan'
 import { WorkerPool } from './pool'
-import type { OpenedModel, WorkEvent, WorkerSetup } from './tasks'
+import { methodKey, type OpenedModel, type WorkEvent, type WorkerSetup } from './tasks'
 
 export interface RunOptions {
   /** Folder of all runs. */
@@ -200,7 +200,7 @@ async function prepareMethods(
   const done = new Map<string, Setup>()
   for (const { id, model, method } of plan.settings) {
     const known = folder.manifest.setup[id]
-    const key = JSON.stringify([model, method.name, method.hyperparameters])
+    const key = methodKey(model, method)
     let setup = done.get(key)
     if (setup === undefined) {
       const task = { model, opened: opened.get(model)!, method }

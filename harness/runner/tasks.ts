@@ -36,6 +36,10 @@ export interface MethodTask {
   readonly training?: TrainingData
 }
 
+/** Names a method as it is set up on a model of a run: what settings of the same name share. */
+export const methodKey = (model: string, { name, module, hyperparameters }: MethodTask): string =>
+  JSON.stringify([model, name, module?.hash, hyperparameters])
+
 /** What all tasks of a run share. */
 export interface WorkerSetup {
   readonly backend: BackendName | 'auto'

@@ -3,6 +3,7 @@ import type { OnRunEvent } from './events'
 import type { Plan } from './plan'
 import { WorkerPool } from './pool'
 import { workerSetup } from './run'
+import { methodKey } from './tasks'
 
 export interface TrainedMethod {
   readonly method: string
@@ -16,7 +17,7 @@ export async function trainMethods(plan: Plan, onEvent: OnRunEvent): Promise<Tra
   const trained = new Map<string, TrainedMethod>()
   try {
     for (const { model, modelName, label, method } of plan.settings) {
-      const key = JSON.stringify([model, method.name, method.hyperparameters])
+      const key = methodKey(model, method)
       if (method.training === undefined || trained.has(key)) continue
       const opened = await pool.run({ type: 'open', model })
       const training = await pool.run({ type: 'train', model, opened, method })
