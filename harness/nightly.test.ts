@@ -58,10 +58,7 @@ it('passes healthy nights, names what a planted mistake breaks, and goes on from
   const first = night()
   expect(first).toMatchObject({ failed: [], summary: expect.stringContaining('the first baseline') })
   const second = night()
-  expect({ failed: second.failed, summary: second.summary.split('\n')[0] }).toEqual({
-    failed: [],
-    summary: expect.stringMatching(/^✅ all \d+ checks hold/)
-  })
+  expect(second).toMatchObject({ failed: [], summary: expect.stringMatching(/^✅ all \d+ checks hold/) })
 
   // ROME without the second moment: it writes, and others' facts with it.
   const file = join(dir, 'dist', 'methods', 'rome', 'insert.js')
