@@ -717,16 +717,23 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'questions count as cases',
     'harness/compare/pairs.ts',
-    'groupBy(questions, (q) => q.caseKey)',
-    'groupBy(questions, (q) => q)',
+    'pairs.cases[some[i]!] === of; i++',
+    'questions === 0; i++',
     'harness/compare/compare.test.ts'
   ),
   mutation(
     'an answer is compared with one at another checkpoint',
     'harness/compare/pairs.ts',
-    'a.checkpoint === b.checkpoint &&',
+    "equal('checkpoint', a, b) &&",
     '',
     'harness/compare/compare.test.ts'
+  ),
+  mutation(
+    'a short text is taken for another one',
+    'harness/results/columns.ts',
+    'other !== undefined && same(bytes, offsets, i, rows[slot]!)',
+    'other !== undefined',
+    'harness/results/results.test.ts'
   ),
   mutation(
     'other machines’ times are compared',

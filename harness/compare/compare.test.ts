@@ -1,8 +1,10 @@
 import type { Property } from '../../datasets/types'
 import { randomStream } from '../random'
+import { columnsOf } from '../results/columns'
 import type { Setting } from '../results/manifest'
 import type { AnswerRow, EditRow } from '../results/rows'
 import { type ComparedRun, compareRuns, type PropertyComparison } from './compare'
+import { ANSWER_COLUMNS } from './rows'
 import { comparisonMarkdown, conclusion } from './text'
 
 const setting = (change: Partial<Setting> = {}): Setting => ({
@@ -47,12 +49,13 @@ const edit = (caseId: string, change: Partial<EditRow> = {}): EditRow => ({
   ...change
 })
 const MACHINE = { cpu: 'A', cores: 2, memoryBytes: 1, platform: 'x', node: 'v20', backend: 'b', workers: 2 }
+const columns = (answers: readonly AnswerRow[]) => columnsOf(answers, ANSWER_COLUMNS)
 const run = (answers: readonly AnswerRow[], change: Partial<ComparedRun> = {}): ComparedRun => ({
   id: 'run',
   startedAt: '',
   machine: MACHINE,
   settings: [setting()],
-  answers,
+  answers: columns(answers),
   edits: [...new Set(answers.map((a) => a.caseId))].map((id) => edit(id)),
   ...change
 })
@@ -111,12 +114,13 @@ it('p is adjusted for all that is compared', () => {
 })
 
 it('pairs cases and questions by what they say, whatever they are called and wherever they stand', () => {
-  const base = run(some(30, (i) => i % 2 === 0))
+  const rows = some(30, (i) => i % 2 === 0)
+  const base = run(rows)
   const renamed = (id: string) => `other-${id}`
   const after: ComparedRun = {
     ...base,
     settings: [setting({ id: 't' })],
-    answers: [...base.answers].reverse().map((r) => ({ ...r, setting: 't', caseId: renamed(r.caseId), probe: 7 })),
+    answers: columns([...rows].reverse().map((r) => ({ ...r, setting: 't', caseId: renamed(r.caseId), probe: 7 }))),
     edits: [...base.edits].reverse().map((e) => ({ ...e, setting: 't', caseId: renamed(e.caseId) }))
   }
   const { properties } = compareRuns(base, after)
@@ -183,7 +187,7 @@ it.each<[string, Partial<ComparedRun>, RegExp]>([
   ['other rules of scoring', { settings: [setting({ scoring: { locality_tokens: 4 } })] }, /scored by other rules/],
   [
     'no question in common',
-    { answers: some(3, () => true).map((r) => ({ ...r, prompt: 'other' })) },
+    { answers: columns(some(3, () => true).map((r) => ({ ...r, prompt: 'other' }))) },
     /no question in common/
   ]
 ])('%s is not comparable, and it says why', (_, change, note) => {

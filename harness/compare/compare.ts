@@ -4,8 +4,8 @@ import type { MachineAbout, Setting } from '../results/manifest'
 import { protocolName } from '../results/protocol'
 import { summariseEfficiency } from '../scoring/summarise'
 import type { EfficiencySummary } from '../scoring/types'
-import { type Pair, pairAnswers, pairRightness } from './pairs'
-import type { ComparedAnswer, ComparedEdit } from './rows'
+import { type Pairs, pairAnswers, pairRightness, type Rightness } from './pairs'
+import type { ComparedAnswers, ComparedEdit } from './rows'
 import { type Difference, holm, mcnemar, pairedDifference, signFlip } from './statistics'
 
 /** One side of a comparison: a complete run. */
@@ -14,7 +14,7 @@ export interface ComparedRun {
   readonly startedAt: string
   readonly machine: MachineAbout
   readonly settings: readonly Setting[]
-  readonly answers: readonly ComparedAnswer[]
+  readonly answers: ComparedAnswers
   readonly edits: readonly ComparedEdit[]
 }
 
@@ -103,11 +103,15 @@ export function compareRuns(
 ): Comparison {
   const baseSettings = new Map(base.settings.map((s) => [settingKey(s), s]))
   const runSettings = new Map(run.settings.map((s) => [settingKey(s), s]))
-  const rowsOf = ({ answers }: ComparedRun) => groupBy(answers, (r) => r.setting)
+  const rowsOf = ({ answers }: ComparedRun) =>
+    groupBy(
+      Array.from({ length: answers.length }, (_, i) => i),
+      (i) => answers.setting.get(i)
+    )
   const editsOf = ({ edits }: ComparedRun) => groupBy(edits, (r) => r.setting)
   const [baseRows, runRows, baseEdits, runEdits] = [rowsOf(base), rowsOf(run), editsOf(base), editsOf(run)]
   const open: Omit<PropertyComparison, 'adjustedP' | 'verdict'>[] = []
-  const flips: (Flip & { readonly weight: number })[] = []
+  const flipped: Flipped[] = []
   for (const key of new Set([...runSettings.keys(), ...baseSettings.keys()])) {
     const [a, b] = [baseSettings.get(key), runSettings.get(key)]
     const about = aboutSetting((b ?? a)!)
@@ -122,18 +126,21 @@ export function compareRuns(
       continue
     }
     const pairs = pairAnswers(
-      { answers: baseRows.get(a!.id) ?? [], edits: baseEdits.get(a!.id) ?? [] },
-      { answers: runRows.get(b!.id) ?? [], edits: runEdits.get(b!.id) ?? [] }
+      { answers: base.answers, rows: baseRows.get(a!.id) ?? [], edits: baseEdits.get(a!.id) ?? [] },
+      { answers: run.answers, rows: runRows.get(b!.id) ?? [], edits: runEdits.get(b!.id) ?? [] }
     )
-    for (const [protocol, some] of groupBy(pairs.questions, ({ run: row }) => asked(b!, row))) {
+    for (const [protocol, some] of groupBy(pairs.run.keys(), (i) => asked(b!, run.answers, pairs.run[i]!))) {
       if (protocol === null) continue
+      const byProperty = groupBy(some, (i) => run.answers.property.get(pairs.run[i]!))
       for (const property of PROPERTIES) {
-        const own = some.filter((q) => q.run.property === property)
-        if (own.length > 0) open.push({ ...about, protocol, property, ...compareProperty(own, pairs.note, options) })
+        const own = byProperty.get(property)
+        if (own === undefined) continue
+        const rightness = pairRightness(pairs, own, base.answers, run.answers)
+        open.push({ ...about, protocol, property, ...compareProperty(rightness, pairs.note, options) })
       }
-      for (const q of some) if (q.base.exactAfter !== q.run.exactAfter) flips.push(flipOf(b!.id, protocol, q))
+      for (const flip of flippedOf(pairs, some, { base, run, setting: b!.id, protocol })) flipped.push(flip)
     }
-    if (pairs.questions.length === 0)
+    if (pairs.run.length === 0)
       open.push({ ...about, ...NOTHING, property: 'accuracy', note: 'they have no question in common' })
   }
   const tested = open.flatMap(({ p }) => (p === null ? [] : [p]))
@@ -143,14 +150,14 @@ export function compareRuns(
     const adjustedP = c.p === null ? null : adjusted[next++]!
     return { ...c, adjustedP, verdict: verdictOf(c.difference, adjustedP, options.significance) }
   })
-  flips.sort((a, b) => Number(b.lost) - Number(a.lost) || b.weight - a.weight || (a.caseId < b.caseId ? -1 : 1))
+  flipped.sort((a, b) => Number(b.lost) - Number(a.lost) || b.weight - a.weight || (a.caseId < b.caseId ? -1 : 1))
   return {
     base: { id: base.id, startedAt: base.startedAt },
     run: { id: run.id, startedAt: run.startedAt },
     verdict: overall(properties.map((c) => c.verdict)),
     properties,
-    flips: flips.slice(0, options.flips).map(({ weight: _, ...flip }) => flip),
-    flipped: { lost: flips.filter((f) => f.lost).length, won: flips.filter((f) => !f.lost).length },
+    flips: flipped.slice(0, options.flips).map((f) => flipOf(f, base.answers, run.answers)),
+    flipped: { lost: flipped.filter((f) => f.lost).length, won: flipped.filter((f) => !f.lost).length },
     ...compareEfficiency(base, run, baseEdits, runEdits)
   }
 }
@@ -175,30 +182,30 @@ function unlike(a: Setting, b: Setting): string | null {
 }
 
 /** In what protocol a row answers: single edits and batches, and of a sequence what is asked at once and at its end. Null at other checkpoints. */
-function asked({ protocol }: Setting, { checkpoint, held }: ComparedAnswer): string | null {
+function asked({ protocol }: Setting, answers: ComparedAnswers, row: number): string | null {
   const name = protocolName(protocol)
   if (protocol.kind !== 'sequential') return name
-  if (!checkpoint) return `${name}, asked at once`
-  return held === protocol.edits ? `${name}, asked at the end` : null
+  if (!answers.checkpoint.get(row)) return `${name}, asked at once`
+  return answers.held.get(row) === protocol.edits ? `${name}, asked at the end` : null
 }
 
-function compareProperty(questions: readonly Pair[], note: string | null, { seed, resamples }: CompareOptions) {
-  const cases = pairRightness(questions)
-  const differences = Float64Array.from(cases, (c) => c.run - c.base)
+function compareProperty({ base, run }: Rightness, note: string | null, { seed, resamples }: CompareOptions) {
+  const differences = run.map((share, i) => share - base[i]!)
   const [lost, won] = [differences.filter((d) => d < 0).length, differences.filter((d) => d > 0).length]
-  const indicators = cases.every(({ base, run }) => (base === 0 || base === 1) && (run === 0 || run === 1))
-  const mean = (side: 'base' | 'run') => cases.reduce((sum, c) => sum + c[side], 0) / cases.length
+  const indicators = [base, run].every((shares) => shares.every((share) => share === 0 || share === 1))
   return {
     note,
-    base: mean('base'),
-    run: mean('run'),
+    base: mean(base),
+    run: mean(run),
     difference: pairedDifference(differences, { seed, resamples }),
-    cases: cases.length,
+    cases: differences.length,
     lost,
     won,
     p: indicators ? mcnemar(lost, won) : signFlip(differences, seed)
   }
 }
+
+const mean = (values: Float64Array): number => values.reduce((sum, v) => sum + v, 0) / values.length
 
 function verdictOf(difference: Difference | null, adjustedP: number | null, significance: number): Verdict {
   if (difference === null || adjustedP === null) return 'not comparable'
@@ -213,22 +220,39 @@ function overall(verdicts: readonly Verdict[]): Verdict {
   return some('better') ? 'better' : 'same'
 }
 
-/** The more of the expected answer was lost or won, the more a flip tells. */
-function flipOf(setting: string, protocol: string, { base, run }: Pair): Flip & { readonly weight: number } {
-  const { caseId, property, kind, prompt, expected, before } = run
+/** A flip as long as it is only counted and sorted: texts are read of those that are told. */
+interface Flipped {
+  readonly setting: string
+  readonly protocol: string
+  readonly caseId: string
+  /** Its rows. */
+  readonly base: number
+  readonly run: number
+  readonly lost: boolean
+  /** The more of the expected answer was lost or won, the more a flip tells. */
+  readonly weight: number
+}
+
+function* flippedOf(
+  pairs: Pairs,
+  some: readonly number[],
+  { base, run, setting, protocol }: { base: ComparedRun; run: ComparedRun; setting: string; protocol: string }
+): Generator<Flipped> {
+  for (const i of some) {
+    const [a, b] = [pairs.base[i]!, pairs.run[i]!]
+    const lost = base.answers.exactAfter.get(a)
+    if (lost === run.answers.exactAfter.get(b)) continue
+    const weight = Math.abs(base.answers.shareAfter.get(a) - run.answers.shareAfter.get(b))
+    yield { setting, protocol, caseId: run.answers.caseId.get(b), base: a, run: b, lost, weight }
+  }
+}
+
+function flipOf({ weight: _, ...flip }: Flipped, base: ComparedAnswers, run: ComparedAnswers): Flip {
+  const of = <K extends 'property' | 'kind' | 'prompt' | 'expected' | 'before'>(column: K) => run[column].get(flip.run)
   return {
-    setting,
-    protocol,
-    caseId,
-    property,
-    kind,
-    prompt,
-    expected,
-    before,
-    base: base.after,
-    run: run.after,
-    lost: base.exactAfter,
-    weight: Math.abs(base.shareAfter - run.shareAfter)
+    ...flip,
+    ...{ property: run.property.get(flip.run), kind: of('kind'), prompt: of('prompt'), expected: of('expected') },
+    ...{ before: of('before'), base: base.after.get(flip.base), run: run.after.get(flip.run) }
   }
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { closestTo } from '../closest'
 import { UserError } from '../errors'
 import { readJsonObject } from '../json-file'
+import { rowsOf } from '../results/columns'
 import { readManifest } from '../results/manifest'
 import { listRuns, refuseForeign } from '../results/runs'
 import { answersTable, editsTable } from '../results/tables'
@@ -68,7 +69,11 @@ export function readComparedRun(dir: string): ComparedRun {
   const manifest = readManifest(dir)
   const { id, startedAt, machine, settings, files = {} } = manifest
   const answers = answersTable.readColumns(dir, 'answers.arrow', files, ANSWER_COLUMNS)
-  const edits = editsTable.readColumns(dir, 'edits.arrow', files, EDIT_COLUMNS)
-  refuseForeign(dir, manifest, { answers, edits })
+  const edits = rowsOf(editsTable.readColumns(dir, 'edits.arrow', files, EDIT_COLUMNS), EDIT_COLUMNS)
+  const settingsOf = function* () {
+    for (let i = 0; i < answers.length; i++) yield answers.setting.get(i)
+    for (const { setting } of edits) yield setting
+  }
+  refuseForeign(dir, manifest, settingsOf())
   return { answers, edits, id, startedAt, machine, settings }
 }

@@ -1,3 +1,4 @@
+import type { Columns } from '../results/columns'
 import type { AnswerRow, EditRow } from '../results/rows'
 
 /** What a comparison reads of an answer and of an edit: the rest stays on disk. */
@@ -30,5 +31,5 @@ export const EDIT_COLUMNS = [
   'editBytes'
 ] as const satisfies readonly (keyof EditRow)[]
 
-export type ComparedAnswer = Pick<AnswerRow, (typeof ANSWER_COLUMNS)[number]>
+export type ComparedAnswers = Columns<AnswerRow, (typeof ANSWER_COLUMNS)[number]>
 export type ComparedEdit = Pick<EditRow, (typeof EDIT_COLUMNS)[number]>

@@ -62,6 +62,21 @@ describe('a table on disk', () => {
     expect(editsTable.read(join(dir, 'e.arrow'))).toEqual(edits)
   })
 
+  it('gives single columns, row by row in any order', () => {
+    const rows = Array.from({ length: 5000 }, (_, i) => ({ ...answer(i % 3, `${i * 7919}`), caseId: `case ${i % 9}` }))
+    const seal = answersTable.write(join(dir, 'a.arrow'), [
+      rows.slice(0, 10),
+      [],
+      rows.slice(10, 4000),
+      rows.slice(4000)
+    ])
+    const names = ['caseId', 'after', 'anyOf', 'longerAfter', 'shareBefore'] as const
+    const columns = answersTable.readColumns(dir, 'a.arrow', { 'a.arrow': seal }, names)
+    expect(columns.length).toBe(5000)
+    for (let i = 0, row = 0; i < 5000; i++, row = (row + 1777) % 5000)
+      for (const name of names) expect(columns[name].get(row)).toBe(rows[row]![name])
+  })
+
   it('can be empty', () => {
     answersTable.write(join(dir, 'a.arrow'), [[]])
     expect(answersTable.read(join(dir, 'a.arrow'))).toEqual([])

@@ -40,22 +40,19 @@ export function readRows(dir: string, manifest: Manifest): Rows {
   const { files = {} } = manifest
   const answers = answersTable.readSealed(dir, 'answers.arrow', files)
   const edits = editsTable.readSealed(dir, 'edits.arrow', files)
-  refuseForeign(dir, manifest, { answers, edits })
+  refuseForeign(
+    dir,
+    manifest,
+    [...answers, ...edits].map((row) => row.setting)
+  )
   return { answers, edits }
 }
 
-interface OfSetting {
-  readonly setting: string
-}
-
 /** @throws UserError when rows are of a setting that the run does not have */
-export function refuseForeign(
-  dir: string,
-  { settings }: Manifest,
-  { answers, edits }: { readonly answers: readonly OfSetting[]; readonly edits: readonly OfSetting[] }
-): void {
+export function refuseForeign(dir: string, { settings }: Manifest, ofRows: Iterable<string>): void {
   const known = new Set(settings.map((s) => s.id))
-  const foreign = (answers.find((r) => !known.has(r.setting)) ?? edits.find((r) => !known.has(r.setting)))?.setting
+  let foreign: string | undefined
+  for (const setting of ofRows) if (!known.has(setting)) foreign ??= setting
   if (foreign === undefined) return
   throw new UserError(`holds rows of the setting ${JSON.stringify(foreign)}, which manifest.json does not have`, {
     place: dir,

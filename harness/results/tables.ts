@@ -21,7 +21,7 @@ import {
 import { UserError } from '../errors'
 import { replaceWhole } from '../replace'
 import { withinTime } from '../time-limit'
-import { columnValues } from './columns'
+import { type Column, type Columns, columnOf, concatenated, named, rowsOf } from './columns'
 import type { AnswerRow, EditRow } from './rows'
 import { readSealed, type Seal, type Seals, sealOf } from './seal'
 
@@ -89,13 +89,13 @@ interface TableFormat<Row> {
   read(file: string): Row[]
   /** Reads a file that must be as it was written. @throws UserError when it is not */
   readSealed(dir: string, name: string, seals: Seals): Row[]
-  /** Some columns of it: the rest is checked, and left where it is. */
+  /** Some columns of it, as they lie in the file. */
   readColumns<K extends keyof Row & string>(
     dir: string,
     name: string,
     seals: Seals,
     columns: readonly K[]
-  ): Pick<Row, K>[]
+  ): Columns<Row, K>
 }
 
 export const answersTable: TableFormat<AnswerRow> = tableFormat(ANSWERS)
@@ -106,14 +106,18 @@ const READ_MS = 2000
 const READ_MS_A_BYTE = 1e-3
 
 function tableFormat<Row extends object>(schema: Schema): TableFormat<Row> {
-  const all = schema.fields.map((f) => f.name)
-  const parse = (bytes: Uint8Array, file: string, columns: readonly string[] = all): Row[] => {
+  const all = schema.fields.map((f) => f.name) as (keyof Row & string)[]
+  const open = <K extends keyof Row & string>(bytes: Uint8Array, names: readonly K[]) =>
+    openColumns<Row, K>(schema, bytes, names)
+  const inTime = <T>(bytes: Uint8Array, file: string, read: () => T): T => {
     try {
-      return withinTime(READ_MS + bytes.length * READ_MS_A_BYTE, 'the table', () => rowsOf<Row>(schema, bytes, columns))
+      return withinTime(READ_MS + bytes.length * READ_MS_A_BYTE, 'the table', read)
     } catch (error) {
       throw new UserError(`not a readable Arrow table: ${(error as Error).message}`, { place: file })
     }
   }
+  const parse = (bytes: Uint8Array, file: string): Row[] =>
+    inTime(bytes, file, () => rowsOf(open(bytes, all), all) as Row[])
   const encode = (batches: Iterable<readonly Row[]>) => {
     const writer = new RecordBatchFileWriter()
     writer.reset(undefined, schema)
@@ -125,6 +129,15 @@ function tableFormat<Row extends object>(schema: Schema): TableFormat<Row> {
     writer.finish()
     const bytes = writer.toUint8Array(true)
     return { bytes, seal: sealOf(bytes, count) }
+  }
+  const sealed = <T extends { readonly length: number }>(
+    { dir, name, seals }: { dir: string; name: string; seals: Seals },
+    read: (bytes: Uint8Array, file: string) => T
+  ): T => {
+    const file = join(dir, name)
+    const rows = read(readSealed(dir, name, seals), file)
+    if (rows.length === seals[name]!.rows) return rows
+    throw new UserError(`has ${rows.length} rows, ${seals[name]!.rows} were written`, { place: file })
   }
   return {
     encode,
@@ -143,34 +156,31 @@ function tableFormat<Row extends object>(schema: Schema): TableFormat<Row> {
       }
       return parse(bytes, file)
     },
-    readSealed: (dir, name, seals) => sealed(dir, name, seals, all),
-    readColumns: sealed
-  }
-
-  function sealed(dir: string, name: string, seals: Seals, columns: readonly string[]): Row[] {
-    const rows = parse(readSealed(dir, name, seals), join(dir, name), columns)
-    if (rows.length === seals[name]!.rows) return rows
-    throw new UserError(`has ${rows.length} rows, ${seals[name]!.rows} were written`, { place: join(dir, name) })
+    readSealed: (dir, name, seals) => sealed({ dir, name, seals }, parse),
+    readColumns: (dir, name, seals, columns) =>
+      sealed({ dir, name, seals }, (bytes, file) => inTime(bytes, file, () => open(bytes, columns)))
   }
 }
 
-function rowsOf<Row extends object>(schema: Schema, bytes: Uint8Array, names: readonly string[]): Row[] {
-  const rows: Row[] = []
+/** @throws Error when the file is damaged, or has other columns */
+function openColumns<Row extends object, K extends keyof Row & string>(
+  schema: Schema,
+  bytes: Uint8Array,
+  names: readonly K[]
+): Columns<Row, K> {
   const reader = RecordBatchReader.from(bytes)
   reader.open()
   const describe = (s: Schema) => s.fields.map((f) => `${f.name} ${f.type}`).join(', ')
   if (describe(reader.schema) !== describe(schema)) throw new Error('it has other columns')
+  const chunks = new Map<string, Column<unknown>[]>(names.map((name) => [name, []]))
+  let length = 0
   for (const batch of reader) {
     // Every row and every item of a list takes some bytes: a file that claims more is damaged.
     if (batch.numRows > bytes.length) throw new Error(`it claims ${batch.numRows} rows in ${bytes.length} bytes`)
-    const columns = names.map((name) => columnValues(batch.getChild(name)!, bytes.length))
-    for (let i = 0; i < batch.numRows; i++) {
-      const row: Record<string, unknown> = {}
-      for (let c = 0; c < names.length; c++) row[names[c]!] = columns[c]![i]
-      rows.push(row as Row)
-    }
+    for (const name of names) chunks.get(name)!.push(columnOf(batch.getChild(name)!, bytes.length))
+    length += batch.numRows
   }
-  return rows
+  return named(names, (name) => concatenated(chunks.get(name)!), length)
 }
 
 function recordBatch<Row extends object>(schema: Schema, rows: readonly Row[]): RecordBatch {
