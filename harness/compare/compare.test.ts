@@ -175,6 +175,9 @@ it('keeps what a sequence answers at once from what it answers at its end', () =
     ['sequential-2, asked at once', 2, 0],
     ['sequential-2, asked at the end', 2, 2]
   ])
+  const own = (answers: AnswerRow[]) => run(answers, { settings: [setting({ protocol })] })
+  const same = compareRuns(own(rows(false)), own([...rows(false)].reverse()))
+  expect(same).toMatchObject({ verdict: 'same', flipped: { lost: 0, won: 0 } })
 })
 
 it.each<[string, Partial<ComparedRun>, RegExp]>([
