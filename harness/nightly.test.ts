@@ -74,9 +74,13 @@ it('passes healthy nights, names what a planted mistake breaks, and goes on from
   )
   expect(third.summary).not.toMatch(/- \*\*regex-patch/)
   expect(readFileSync(join(dir, 'site', 'index.html'), 'utf8')).toContain('Model editing leaderboard')
+  const feed = () => readFileSync(join(dir, 'site', 'feed.xml'), 'utf8')
+  expect(feed().match(/<title>nightly .*: gate failed/g)).toHaveLength(1)
 
   // Still wrong the next night: the bad night is no baseline. Mended, it passes.
   expect(night().failed).toHaveLength(1)
   writeFileSync(file, healthy)
   expect(night()).toMatchObject({ failed: [], summary: expect.stringMatching(/^✅/) })
+  expect(feed().match(/<title>nightly .*: gate failed/g)).toHaveLength(2)
+  expect(feed()).toMatch(/rome on gptj-mini, counterfact: locality \d+\.\d → \d+\.\d % \(\d+ edits lost/)
 }, 300_000)

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { UserError } from './errors'
+import { importModule } from './import'
 import { sha256 } from './sha256'
 
 /*
@@ -43,18 +43,13 @@ export function findOutside(name: string, from: string): OutsideModule | undefin
   }
 }
 
-/** Modules of either kind; a compiled `import()` would be a `require`, which knows one. */
-const importModule = new Function('specifier', 'return import(specifier)') as (
-  specifier: string
-) => Promise<{ readonly default?: unknown }>
-
 /** What a module exports as its default. @throws UserError when it cannot be loaded, or is another one than was planned */
 export async function importDefault({ file, hash }: OutsideModule): Promise<unknown> {
   if (sha256(readFileSync(file)) !== hash)
     throw new UserError('the file changed during the run', { place: file, hint: 'start the run anew' })
   let loaded: { readonly default?: unknown }
   try {
-    loaded = await importModule(pathToFileURL(file).href)
+    loaded = await importModule(file)
   } catch (error) {
     throw new UserError(`cannot be loaded: ${(error as Error).message}`, { place: file, cause: error })
   }

@@ -718,7 +718,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'questions count as cases',
     'harness/compare/pairs.ts',
     'pairs.cases[some[i]!] === of; i++',
-    'questions === 0; i++',
+    'tallies.run.share !== tallies.run.share; i++',
     'harness/compare/compare.test.ts'
   ),
   mutation(
@@ -745,8 +745,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'a bad night becomes the baseline',
     'harness/compare/find-run.ts',
-    'r.dir !== runDir && passed(r.dir)',
-    'r.dir !== runDir && (passed(r.dir) || true)',
+    'r.dir !== runDir && gatePassed(r.dir) === true',
+    'r.dir !== runDir',
     'harness/nightly.test.ts'
   ),
   mutation(
@@ -755,6 +755,34 @@ export const MUTATIONS: readonly Mutation[] = [
     'rule[key] === undefined || rule[key] === c[key]',
     'rule[key] === undefined || c[key] !== undefined',
     'harness/compare/gate.test.ts'
+  ),
+  mutation(
+    'steps are not adjusted for the lines that are looked at',
+    'harness/compare/steps.ts',
+    'places.length * options.lines',
+    'places.length',
+    'harness/compare/steps.test.ts'
+  ),
+  mutation(
+    'a step is described by all runs around it',
+    'harness/compare/steps.ts',
+    'steps[i + 1]?.at ?? runs',
+    'runs',
+    'harness/compare/steps.test.ts'
+  ),
+  mutation(
+    'times of unlike machines share a line',
+    'harness/compare/history.ts',
+    '${questionsOf(line)} ${machineName(run.machine)}',
+    '${questionsOf(line)}',
+    'harness/compare/history.test.ts'
+  ),
+  mutation(
+    'LaTeX acts on what labels say',
+    'reports/export.ts',
+    'LATEX_TEXT[c] ?? `\\\\${c}`',
+    'LATEX_TEXT[c] ?? c',
+    'reports/reports.test.ts'
   ),
   // The hub
   mutation(

@@ -9,7 +9,7 @@ import {
   PROPERTY_HEADER,
   propertyCells
 } from '../harness/compare/text'
-import { loadTemplates, replaceFile } from './site'
+import { loadTemplates, replaceFile } from './render'
 
 /** Writes a comparison as a page that is whole in itself. */
 export function writeComparison(file: string, comparison: Comparison): void {
@@ -29,5 +29,5 @@ export function writeComparison(file: string, comparison: Comparison): void {
     efficiency: efficiency.map((e) => ({ cells: efficiencyCells(e) })),
     notes: notes(comparison)
   })
-  replaceFile(file, layout({ title: `${run.id} beside ${base.id}`, home: false, body }))
+  replaceFile(file, layout({ title: `${run.id} beside ${base.id}`, body }))
 }

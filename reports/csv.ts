@@ -9,12 +9,12 @@ import type { RunSummary } from '../harness/scoring/types'
  */
 const FORMULA = /^\s*[=+\-@\t\r\n＝＋－＠]/
 
-const unparse = (rows: readonly object[], header: boolean): string =>
+export const unparse = (rows: readonly object[], header: boolean): string =>
   rows.length === 0 ? '' : `${Papa.unparse([...rows], { escapeFormulae: FORMULA, newline: '\n', header })}\n`
 
-/** Every setting of every run as one line of a CSV file, shares from 0 to 1, empty where nothing was measured. */
-export function resultsCsv(runs: readonly RunSummary[]): string {
-  const rows = runs.flatMap(({ id, startedAt, machine, settings }) =>
+/** Every setting of every run as one line of a table, shares from 0 to 1, undefined where nothing was measured. */
+export function resultRecords(runs: readonly RunSummary[]): Record<string, unknown>[] {
+  return runs.flatMap(({ id, startedAt, machine, settings }) =>
     settings.map(({ label, method, model, dataset, protocol, cases, failed, properties, measures, efficiency }) => ({
       run: id,
       started: startedAt,
@@ -62,8 +62,28 @@ export function resultsCsv(runs: readonly RunSummary[]): string {
       backend: machine.backend
     }))
   )
-  return unparse(rows, true)
 }
+
+/** The same as a CSV file, empty where nothing was measured. */
+export const resultsCsv = (runs: readonly RunSummary[]): string => unparse(resultRecords(runs), true)
+
+/** An answer as one line of a table. */
+export const answerRecord = (a: AnswerRow): Record<string, unknown> => ({
+  setting: a.setting,
+  case: a.caseId,
+  property: a.property,
+  kind: a.kind,
+  prompt: a.prompt,
+  expected: a.expected,
+  unedited_model_says: a.before,
+  edited_model_says: a.after,
+  right_before: a.exactBefore,
+  right_after: a.exactAfter,
+  right_but_longer: a.longerAfter,
+  cases_held: a.held,
+  asked_again: a.checkpoint,
+  scores: JSON.stringify(a.scores)
+})
 
 const ANSWERS_A_PIECE = 5000
 
@@ -72,22 +92,7 @@ export function* answersCsv(answers: Iterable<AnswerRow>): Generator<string> {
   let piece: object[] = []
   let header = true
   for (const a of answers) {
-    piece.push({
-      setting: a.setting,
-      case: a.caseId,
-      property: a.property,
-      kind: a.kind,
-      prompt: a.prompt,
-      expected: a.expected,
-      unedited_model_says: a.before,
-      edited_model_says: a.after,
-      right_before: a.exactBefore,
-      right_after: a.exactAfter,
-      right_but_longer: a.longerAfter,
-      cases_held: a.held,
-      asked_again: a.checkpoint,
-      scores: JSON.stringify(a.scores)
-    })
+    piece.push(answerRecord(a))
     if (piece.length < ANSWERS_A_PIECE) continue
     yield unparse(piece, header)
     piece = []

@@ -8,6 +8,7 @@ import type { AnswerRow } from '../harness/results/rows'
 import { BOOK_GRADING } from '../harness/scoring/grade'
 import type { Estimate, PropertySummary, RunSummary, SettingSummary } from '../harness/scoring/types'
 import { answersCsv, resultsCsv } from './csv'
+import { exportResults } from './export'
 import { percent } from './format'
 import { leaderboard } from './leaderboard'
 import { writeSite } from './site'
@@ -226,7 +227,7 @@ describe('a sequence', () => {
     const settings = [setting('rome', { protocol: 'sequential-10, asked at the end', retention }), setting('ft-l')]
     const { pages } = await writeSite(at, [run('seq', '2026-01-01T00:00:00Z', settings)], () => [answer])
     const html = readFileSync(pages[0]!, 'utf8')
-    expect(html.match(/<svg class="retention"/g)).toHaveLength(1)
+    expect(html.match(/<svg class="chart"/g)).toHaveLength(1)
     expect(html).toContain('<title>accuracy after 10: 10.0 % (5.0–10.0)</title>')
     expect(html).toMatch(/<tr><th scope="row">10<\/th><td class="n">10\.0 <span class="quiet">5\.0–10\.0<\/span>/)
     expect(html).not.toContain('class="curve generality"')
@@ -288,6 +289,34 @@ it('writes every answer of a run beside its page', () => {
   expect(data.at(-1)!.case).toBe('11999')
   expect(page('runs', 'quickstart-1.html')).toContain('href="quickstart-1.answers.csv"')
   expect(page('runs', 'quickstart-1.answers.csv')).toContain('edited_model_says')
+})
+
+describe('tables for papers', () => {
+  const better = { accuracy: property(0.97, 'high'), generality: property(0.4, 'low') }
+  const runs = [run('a', '', [setting('rome'), setting('ft-l', { label: 'ft_l & 5%|', properties: better })])]
+
+  it('are Markdown with the best of each column in bold', async () => {
+    const lines = String(await exportResults('markdown', runs)).split('\n')
+    expect(lines[0]).toMatch(/^gptj-mini on zsRE \(.*cases 20.*\): exact match in percent/)
+    expect(lines.slice(2, 6)).toEqual([
+      '| Method | Accuracy | Generality | Portability | Locality | Time per fact |',
+      '| --- | ---: | ---: | ---: | ---: | ---: |',
+      '| ft\\_l & 5%\\| | **97.0** (92.0–97.0) | **40.0** (35.0–40.0) | – | – | 100 ms |',
+      '| rome | 95.1 (90.1–95.1) | **40.0** (35.0–40.0) | – | 10.0 (5.0–10.0) | 100 ms |'
+    ])
+    const same = await exportResults('markdown', [run('a', '', [setting('rome')])])
+    expect(String(same)).toContain('| unedited model | 0.0 | 0.0 | – | 0.0 | – |\n')
+  })
+
+  it('are LaTeX for booktabs, with every character that LaTeX would act on written out', async () => {
+    const latex = String(await exportResults('latex', runs))
+    expect(latex).toContain('\\begin{tabular}{lrrrrr}\n\\toprule\nMethod & Accuracy')
+    expect(latex).toContain(
+      '\nft\\_l \\& 5\\%| & \\textbf{97.0} {\\scriptsize (92.0--97.0)} & \\textbf{40.0} {\\scriptsize (35.0--40.0)} & -- & -- & 100 ms \\\\\n'
+    )
+    expect(latex).toContain('locality\\_tokens 8')
+    expect(latex.match(/\\midrule/g)).toHaveLength(2)
+  })
 })
 
 it('shows no minus before zero', () => {

@@ -1,3 +1,4 @@
+import { historyOf, readHistoryRun, runsByName } from '../harness/compare/history'
 import { UserError } from '../harness/errors'
 import { listRuns } from '../harness/results/runs'
 import { readRun } from '../harness/scoring/run-summary'
@@ -30,5 +31,10 @@ export async function writeReport(
     }
   })
   if (summaries.length === 0) throw new UserError('no run here can be read', { place: resultsDir })
-  return writeSite(siteDir, summaries, (id) => readRun(dirs.get(id)!).answers)
+  const readable = complete.filter(({ manifest }) => dirs.has(manifest.id))
+  // One run is no history.
+  const histories = [...runsByName(readable).values()].flatMap((own) =>
+    own.length < 2 ? [] : [historyOf(own.map(readHistoryRun))]
+  )
+  return writeSite(siteDir, summaries, (id) => readRun(dirs.get(id)!).answers, histories)
 }

@@ -33,6 +33,7 @@ export { writeReport } from '../../reports/write'
 export { type Comparison, compareRuns } from '../compare/compare'
 export { findRun, readComparedRun } from '../compare/find-run'
 export { type GateCheck, gate, gateRules } from '../compare/gate'
+export { type History, historyOf, readHistoryRun } from '../compare/history'
 // Running
 export { type LoadedConfig, loadConfig } from '../config/load'
 export type { Config } from '../config/schema'

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
 import {
   accessSync,
   closeSync,
@@ -463,6 +463,79 @@ describe('bench compare', () => {
     ['flips that are no number', ['a', 'b', '--flips', '-1'], /--flips: must be a whole number/]
   ])('refuses %s', async (_, args, message) => {
     const { code, stderr } = await bench('compare', ...args)
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) })
+  })
+})
+
+describe('bench history and bench export', () => {
+  const NIGHT = SMALL.replace('rome', 'ft-m').replace('limit: 8', 'limit: 12')
+  const night = (steps: number) =>
+    bench(
+      'run',
+      config(NIGHT.replace(/hyperparameters: .*/, `hyperparameters: { num_steps: ${steps} }`)),
+      '--out',
+      'runs'
+    )
+
+  it('lay the same setting over many runs, name the run where it steps and what changed; and write all formats', async () => {
+    for (const steps of [25, 25, 1, 1]) expect((await night(steps)).code).toBe(0)
+    const { code, stdout } = await bench('history', '--out', 'runs', '--html', 'h.html', '--feed', 'f.xml')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^\S+: 4 runs, 20\d\d-\d\d-\d\d to /)
+    expect(stdout).toMatch(/^ft-m on gptj-mini, zsre +accuracy +4 +100\.0 .* ██▁▁$/m)
+    expect(stdout).toMatch(/accuracy 100\.0 → \d+\.\d % \(\d+ edits lost, 0 won, p .*\); changed: num_steps 25 → 1/)
+    expect(readFileSync(join(dir, 'h.html'), 'utf8')).toMatch(/<line class="mark"/)
+    expect(readFileSync(join(dir, 'f.xml'), 'utf8')).toMatch(/<title>\S+ 20.*: \d worse/)
+    const { runs, series } = JSON.parse((await bench('history', '--out', 'runs', '--last', '3', '--json')).stdout)
+    expect([runs.length, series[0].points.length]).toEqual([3, 3])
+    // The site has the page and the feed too, with links that lead somewhere.
+    await bench('report', '--out', 'runs', '--site', 'site')
+    const page = readFileSync(join(dir, 'site', 'history.html'), 'utf8')
+    const links = [...page.matchAll(/href="([^"]*)"/g)].map(([, href]) => href!)
+    expect(links).toEqual(expect.arrayContaining(['index.html', 'feed.xml', expect.stringMatching(/^runs\/.*\.html$/)]))
+    for (const href of links) expect(existsSync(join(dir, 'site', href))).toBe(true)
+
+    const [last, first] = [runs.at(-1).id as string, runs[0].id as string]
+    const markdown = await bench('export', first, last, '--out', 'runs')
+    expect(markdown.stdout).toMatch(/^\| ft-m \(num\\_steps 25\) \| \*\*100\.0\*\* \(/m)
+    expect((await bench('export', '--out', 'runs', '--format', 'latex')).stdout).toMatch(/\\toprule/)
+    for (const file of ['r.csv', 'r.json', 'r.tex', 'r.parquet'])
+      expect((await bench('export', '--out', 'runs', '--file', file)).code).toBe(0)
+    expect(JSON.parse(readFileSync(join(dir, 'r.json'), 'utf8'))[0].settings[0].properties.accuracy.edited.cases).toBe(
+      12
+    )
+    const answers = ['export', '--out', 'runs', '--answers']
+    expect((await bench(...answers, '--file', 'a.parquet')).code).toBe(0)
+    const json = JSON.parse((await bench(...answers, '--format', 'json')).stdout)
+    // Read back by the library's own reader.
+    const read = `import('hyparquet').then(async (p) => console.log(JSON.stringify(
+      await p.parquetReadObjects({ file: await p.asyncBufferFromFile(process.argv[1]) }))))`
+    const rowsIn = (file: string) => {
+      const args = ['-e', read, join(dir, file)]
+      return JSON.parse(spawnSync(process.execPath, args, { cwd: packageRoot(), encoding: 'utf8' }).stdout)
+    }
+    expect(rowsIn('r.parquet')).toEqual([
+      expect.objectContaining({
+        run: last,
+        label: 'ft-m',
+        cases: 12,
+        edit_holds_many_facts: true,
+        counterfact_score: null
+      })
+    ])
+    expect(rowsIn('a.parquet').map((r: { prompt: string }) => r.prompt)).toEqual(
+      json.map((r: { prompt: string }) => r.prompt)
+    )
+  })
+
+  test.each([
+    ['a history that is not there', ['history', 'nightly'], /runs: no complete run of 'nightly'|no complete run/],
+    ['a number of runs that is none', ['history', '--last', '0'], /--last: must be a whole number from 1/],
+    ['a significance that is none', ['history', '--significance', '0'], /--significance: must lie between 0 and 1/],
+    ['an unknown ending', ['export', '--file', 'a.doc'], /--file: the format of a\.doc is not known by its ending/],
+    ['Parquet on a terminal', ['export', '--format', 'parquet'], /--format: Parquet is no text/]
+  ])('refuse %s', async (_, args, message) => {
+    const { code, stderr } = await bench(...args)
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) })
   })
 })

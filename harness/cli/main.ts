@@ -9,8 +9,10 @@ import { checkCommand } from './check'
 import { compareCommand } from './compare'
 import { doctorCommand } from './doctor'
 import { RunInterruptedExit } from './exit'
+import { exportCommand } from './export'
 import { fetchCommand } from './fetch'
 import { gateCommand } from './gate'
+import { historyCommand } from './history'
 import { listCommand } from './list'
 import { pretrainCommand } from './pretrain'
 import { probeCommand } from './probe'
@@ -32,6 +34,8 @@ const COMMANDS: readonly CommandModule<object, never>[] = [
   reportCommand,
   compareCommand,
   gateCommand,
+  historyCommand,
+  exportCommand,
   listCommand,
   askCommand,
   fetchCommand,

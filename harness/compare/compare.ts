@@ -182,7 +182,11 @@ function unlike(a: Setting, b: Setting): string | null {
 }
 
 /** In what protocol a row answers: single edits and batches, and of a sequence what is asked at once and at its end. Null at other checkpoints. */
-function asked({ protocol }: Setting, answers: ComparedAnswers, row: number): string | null {
+export function asked(
+  { protocol }: Setting,
+  answers: Pick<ComparedAnswers, 'checkpoint' | 'held'>,
+  row: number
+): string | null {
   const name = protocolName(protocol)
   if (protocol.kind !== 'sequential') return name
   if (!answers.checkpoint.get(row)) return `${name}, asked at once`

@@ -50,17 +50,19 @@ export function lastGood(runDir: string, resultsDir: string): string | undefined
   const complete = listRuns(resultsDir).filter((r) => r.manifest.status === 'complete')
   const { name, startedAt } = readManifest(runDir)
   return complete.find(
-    (r) => r.manifest.name === name && r.manifest.startedAt < startedAt && r.dir !== runDir && passed(r.dir)
+    (r) =>
+      r.manifest.name === name && r.manifest.startedAt < startedAt && r.dir !== runDir && gatePassed(r.dir) === true
   )?.dir
 }
 
-function passed(dir: string): boolean {
+/** What the gate said of a run; undefined when it said nothing that can be read. */
+export function gatePassed(dir: string): boolean | undefined {
   const file = join(dir, 'gate.json')
-  if (!existsSync(file)) return false
+  if (!existsSync(file)) return undefined
   try {
     return verdictSchema.parse(readJsonObject(file)).passed
   } catch {
-    return false
+    return undefined
   }
 }
 

@@ -1,5 +1,6 @@
 import { groupBy } from '../group-by'
 import type { ComparedAnswers, ComparedEdit } from './rows'
+import { Tally } from './tally'
 
 /** The same questions in two runs: pair i is row `base[i]` of the baseline and row `run[i]` of the run. */
 export interface Pairs {
@@ -94,35 +95,27 @@ export interface Rightness {
 }
 
 /**
- * Every case's share of right answers on both sides; questions that ask one thing in several ways count once.
+ * Every case's share of right answers on both sides.
  * @param some which pairs
  */
-export function pairRightness(pairs: Pairs, some: readonly number[], base: ComparedAnswers, run: ComparedAnswers) {
+export function pairRightness(
+  pairs: Pairs,
+  some: readonly number[],
+  base: ComparedAnswers,
+  run: ComparedAnswers
+): Rightness {
   const shares: { base: number[]; run: number[] } = { base: [], run: [] }
   for (let i = 0; i < some.length; ) {
     const of = pairs.cases[some[i]!]!
-    let [questions, baseRight, runRight] = [0, 0, 0]
-    const ways = new Map<string, { base: boolean; run: boolean }>()
+    const tallies = { base: new Tally(), run: new Tally() }
     for (; i < some.length && pairs.cases[some[i]!] === of; i++) {
       const [a, b] = [pairs.base[some[i]!]!, pairs.run[some[i]!]!]
-      const right = { base: base.exactAfter.get(a), run: run.exactAfter.get(b) }
       const anyOf = run.anyOf.get(b)
-      if (anyOf !== null) {
-        const before = ways.get(anyOf)
-        ways.set(anyOf, { base: right.base || before?.base === true, run: right.run || before?.run === true })
-        continue
-      }
-      questions++
-      baseRight += Number(right.base)
-      runRight += Number(right.run)
+      tallies.base.add(anyOf, base.exactAfter.get(a))
+      tallies.run.add(anyOf, run.exactAfter.get(b))
     }
-    for (const right of ways.values()) {
-      questions++
-      baseRight += Number(right.base)
-      runRight += Number(right.run)
-    }
-    shares.base.push(baseRight / questions)
-    shares.run.push(runRight / questions)
+    shares.base.push(tallies.base.share)
+    shares.run.push(tallies.run.share)
   }
-  return { base: Float64Array.from(shares.base), run: Float64Array.from(shares.run) } satisfies Rightness
+  return { base: Float64Array.from(shares.base), run: Float64Array.from(shares.run) }
 }

@@ -1,0 +1,61 @@
+import { percent } from '../terminal'
+import type { History, HistoryStep, RunAbout, Series } from './history'
+
+/* How a history reads: cells of its tables and sentences, for terminals, pages and feeds alike. */
+
+/** What a line of a history is about. */
+export const seriesName = ({ label, model, dataset, protocol }: Omit<Series, 'points' | 'steps'>): string =>
+  `${label} on ${model}, ${dataset}${protocol === 'single' ? '' : `, ${protocol}`}`
+
+/** A share in percent, or a time. */
+export const seriesValue = ({ what }: Pick<Series, 'what'>, value: number): string =>
+  what === 'time' ? `${value.toFixed(1)} ms` : percent(value)
+
+export const SERIES_HEADER = ['setting', 'what', 'runs', 'first', 'lowest', 'highest', 'last', 'trend']
+
+export function seriesCells(series: Series): string[] {
+  const values = series.points.map((p) => p.value)
+  const of = (value: number) => seriesValue(series, value)
+  return [
+    seriesName(series),
+    series.what,
+    String(values.length),
+    of(values[0]!),
+    of(values.reduce((a, b) => Math.min(a, b))),
+    of(values.reduce((a, b) => Math.max(a, b))),
+    of(values.at(-1)!),
+    spark(values.slice(-SPARKS))
+  ]
+}
+
+/** Runs that a trend on a terminal shows. */
+const SPARKS = 30
+const BARS = '▁▂▃▄▅▆▇█'
+
+/** Values as bars between the lowest and the highest; all alike are one line. */
+function spark(values: readonly number[]): string {
+  const [low, high] = [Math.min(...values), Math.max(...values)]
+  const bar = (v: number) => BARS[high === low ? 3 : Math.round(((v - low) / (high - low)) * (BARS.length - 1))]
+  return values.map(bar).join('')
+}
+
+/** A step in a sentence. */
+export function stepText(series: Series, { before, after, p, lost, won, changed }: HistoryStep): string {
+  const cases = lost === undefined ? '' : `${lost} edits lost, ${won} won, `
+  const how = `${cases}p ${p < 0.001 ? '< 0.001' : p.toFixed(3)}`
+  const since = changed.length === 0 ? 'nothing that a manifest names changed' : `changed: ${changed.join(', ')}`
+  return `${seriesName(series)}: ${series.what} ${seriesValue(series, before)} → ${seriesValue(series, after)}${series.what === 'time' ? '' : ' %'} (${how}); ${since}`
+}
+
+/** Whether a step is for the worse. */
+export const worsens = ({ what }: Pick<Series, 'what'>, { before, after }: HistoryStep): boolean =>
+  what === 'time' ? after > before : after < before
+
+/** All steps, the newest first. */
+export function stepsOf({ runs, series }: History): { run: RunAbout; series: Series; step: HistoryStep }[] {
+  const places = new Map(runs.map((run, i) => [run.id, i]))
+  const steps = series.flatMap((of) =>
+    of.steps.map((step) => ({ run: runs[places.get(step.run)!]!, series: of, step }))
+  )
+  return steps.sort((a, b) => places.get(b.run.id)! - places.get(a.run.id)!)
+}

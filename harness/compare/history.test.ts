@@ -1,0 +1,82 @@
+import type { Property } from '../../datasets/types'
+import type { Setting } from '../results/manifest'
+import { type HistoryRun, historyOf } from './history'
+import { seriesCells, stepsOf, stepText, worsens } from './history-text'
+
+const setting = (change: Partial<Setting> = {}): Setting => ({
+  id: 's',
+  label: 'rome',
+  method: { name: 'rome', title: 'ROME', family: '', source: '', holdsMany: false, hyperparameters: { steps: 40 } },
+  model: { name: 'm', hash: 'aaaaaaaaaaaa', architecture: '' },
+  dataset: { name: 'd', title: '', source: '', hash: 'x', options: {}, skipped: { malformed: 0, noEdit: 0 } },
+  protocol: { kind: 'single', oneByOne: false },
+  measures: [],
+  scoring: {},
+  ...change
+})
+const MACHINE = { cpu: 'A', cores: 2, memoryBytes: 1, platform: 'x', node: 'v20', backend: 'b', workers: 2 }
+
+/** Night n, in which so many of 40 cases are right. */
+function night(n: number, right: number, change: Partial<HistoryRun> = {}, of: Partial<Setting> = {}): HistoryRun {
+  const shares = new Map(Array.from({ length: 40 }, (_, i) => [`c${i}`, Number(i < right)]))
+  const line = { setting: setting(of), protocol: 'single', shares: new Map<Property, Map<string, number>>(), ms: 100 }
+  line.shares.set('accuracy', shares)
+  return {
+    ...{ id: `run-${n}`, name: 'nightly', startedAt: `2026-01-${String(n).padStart(2, '0')}T03:00:00Z`, version: '1' },
+    ...{ gitCommit: 'c0ffee00', machine: MACHINE, passed: true, lines: [line] },
+    ...change
+  }
+}
+
+it('lays runs in order of time, and names what changed where a line steps', () => {
+  const broken = { gitCommit: 'deadbeef', passed: false }
+  const history = historyOf([night(4, 20, broken), night(1, 40), night(3, 20, broken), night(2, 40)])
+  expect(history.runs.map((r) => [r.id, r.passed])).toEqual([
+    ['run-1', true],
+    ['run-2', true],
+    ['run-3', false],
+    ['run-4', false]
+  ])
+  const [accuracy, time] = history.series
+  expect(accuracy!.points.map((p) => [p.run, p.value])).toEqual([
+    ['run-1', 1],
+    ['run-2', 1],
+    ['run-3', 0.5],
+    ['run-4', 0.5]
+  ])
+  expect(accuracy!.points[0]!.interval!.low).toBeLessThan(1)
+  expect(time).toMatchObject({ what: 'time', machine: 'A, 2 cores, b, 2 workers', steps: [] })
+  const [{ run, series, step }, ...more] = stepsOf(history) as [ReturnType<typeof stepsOf>[number]]
+  expect(more).toEqual([])
+  expect(run.id).toBe('run-3')
+  expect(worsens(series, step)).toBe(true)
+  expect(stepText(series, step)).toBe(
+    'rome on m, d: accuracy 100.0 → 50.0 % (20 edits lost, 0 won, p < 0.001); changed: commit c0ffee00 → deadbeef'
+  )
+  expect(seriesCells(accuracy!)).toEqual(['rome on m, d', 'accuracy', '4', '100.0', '50.0', '100.0', '50.0', '██▁▁'])
+})
+
+it('goes on when the method, its weights or its version change, and names them; not when the questions do', () => {
+  const method = { ...setting().method, hyperparameters: { steps: 4 } }
+  const changed = historyOf([
+    night(1, 40),
+    night(2, 20, { version: '2' }, { method, model: { ...setting().model, hash: 'bbbbbbbbbbbb' } })
+  ])
+  expect(changed.series[0]!.steps[0]!.changed).toEqual(['version 1 → 2', 'weights aaaaaaaa → bbbbbbbb', 'steps 40 → 4'])
+  const data = historyOf([night(1, 40), night(2, 20, {}, { dataset: { ...setting().dataset, hash: 'y' } })])
+  expect(data.series.map((s) => [s.what, s.points.length])).toEqual([
+    ['accuracy', 1],
+    ['accuracy', 1],
+    ['time', 1],
+    ['time', 1]
+  ])
+})
+
+it('lays times of unlike machines on lines of their own', () => {
+  const history = historyOf([night(1, 40), night(2, 40, { machine: { ...MACHINE, cpu: 'B' } })])
+  expect(history.series.map((s) => [s.what, s.points.length])).toEqual([
+    ['accuracy', 2],
+    ['time', 1],
+    ['time', 1]
+  ])
+})
