@@ -773,15 +773,15 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'times of unlike machines share a line',
     'harness/compare/history.ts',
-    '${questionsOf(line)} ${machineName(run.machine)}',
-    '${questionsOf(line)}',
+    'machineName(run.machine)}`)',
+    '1}`)',
     'harness/compare/history.test.ts'
   ),
   mutation(
     'LaTeX acts on what labels say',
     'reports/export.ts',
-    'LATEX_TEXT[c] ?? `\\\\${c}`',
-    'LATEX_TEXT[c] ?? c',
+    'LATEX_TEXT[c] ?? ',
+    'c || ',
     'reports/reports.test.ts'
   ),
   // The hub
@@ -893,7 +893,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     'the pages let scripts run',
-    'reports/site.ts',
+    'reports/render.ts',
     "`default-src 'none'; style-src",
     "`default-src * 'unsafe-inline'; style-src",
     REPORTS,

@@ -15,8 +15,8 @@ import { runPage } from './run-page'
 
 /**
  * Writes the static site of some runs: index.html with the leaderboard, for each run runs/ID.html and all its answers as CSV, results.csv, and where
- * there are histories history.html and feed.xml. All
- * links are relative and the pages whole in themselves, so that they open from disk; their policy lets nothing else be loaded or run.
+ * there are histories history.html and feed.xml. All links are relative and the pages whole in themselves, so that they open from disk; their policy
+ * lets nothing else be loaded or run.
  */
 export async function writeSite(
   outDir: string,
