@@ -192,7 +192,7 @@ describe('bench run', () => {
     ])
     const page = readFileSync(join(dir, 'whole', 'report', 'runs', `${JSON.parse(stdout).run}.html`), 'utf8')
     expect(page).toContain('How much of the sequence is kept')
-    expect(page.match(/<svg class="retention"/g)).toHaveLength(2)
+    expect(page.match(/<svg class="chart"/g)).toHaveLength(2)
 
     // Killed when a link of a chain is stored, and gone on with.
     const killed = spawn(process.execPath, [PROGRAM, 'run', file, '--out', 'parts'], { cwd: dir, stdio: 'ignore' })
