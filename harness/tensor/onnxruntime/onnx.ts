@@ -14,6 +14,9 @@ const IR_VERSION = 10
 const OPSET = 23
 /** ONNX Runtime's own operators (FusedMatMul, QuickGelu ...). */
 export const MICROSOFT = 'com.microsoft'
+/** An output that the Node.js binding cannot turn into a value of its own (ort.ts). */
+export const UNREADABLE = 'unreadable'
+const BFLOAT16 = 16
 
 export class GraphBuilder {
   readonly #nodes: Buffer[] = []
@@ -68,13 +71,15 @@ export class GraphBuilder {
     return names
   }
 
-  /** The finished ModelProto; `outputs` pairs a value of the graph with its element type. */
+  /** The finished ModelProto; `outputs` pairs a value of the graph with its element type. The first output is `UNREADABLE`. */
   build(outputs: readonly Output[]): Buffer {
+    const unreadable = [integer(1, 1), integer(2, BFLOAT16), text(8, UNREADABLE), bytes(9, Buffer.alloc(2))]
     const graph = Buffer.concat([
       ...this.#nodes.map((node) => bytes(1, node)),
       text(2, 'graph'),
-      ...this.#initializers.map((tensor) => bytes(5, tensor)),
+      ...[Buffer.concat(unreadable), ...this.#initializers].map((tensor) => bytes(5, tensor)),
       ...this.#inputs.map((info) => bytes(11, info)),
+      bytes(12, Buffer.concat([text(1, UNREADABLE), bytes(2, bytes(1, integer(1, BFLOAT16)))])),
       ...outputs.map(([name, type]) => bytes(12, valueInfo(name, type)))
     ])
     return Buffer.concat([
