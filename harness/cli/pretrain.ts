@@ -25,7 +25,7 @@ export const pretrainCommand = command({
     const { modelCard } = await import('../training/card')
     const { openModel } = await import('../model')
     const { useBackend } = await import('../tensor')
-    const { corpusText, generateWorld } = await import('../../datasets/world')
+    const { worldTexts } = await import('../training/texts')
     const known = RECIPES.find((r) => r.name === name)
     if (known === undefined) {
       const names = RECIPES.map((r) => r.name)
@@ -36,7 +36,7 @@ export const pretrainCommand = command({
       throw new UserError(`must be at least one batch, ${recipe.batch * recipe.seq}`, { place: '--tokens' })
     }
     await useBackend('auto')
-    const { seconds, loss } = pretrain(recipe, [...corpusText(generateWorld({ seed: 0 }))], {
+    const { seconds, loss } = await pretrain(recipe, worldTexts(recipe), {
       out,
       resume,
       onProgress: (p) =>

@@ -11,10 +11,11 @@ export {
   layerNorm,
   linear,
   mergeHeads,
+  orthogonal,
   rmsNorm,
   rotary,
   silu,
   splitHeads,
   swiglu
 } from './ops'
-export { valuesOf } from './values'
+export { copyValues, valuesOf } from './values'

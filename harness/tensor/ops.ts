@@ -16,7 +16,7 @@ export interface AttentionOptions {
 }
 
 /** The differentiable building blocks of a transformer, which a backend may provide as single kernels. */
-export type FusedOps = Omit<typeof reference, 'MASKED' | 'causalMask'>
+export type FusedOps = Omit<typeof reference, 'MASKED' | 'causalMask' | 'NEWTON_SCHULZ'>
 
 /** By backend; the composed ops serve every backend that is not here. */
 const providers = new Map<string, FusedOps>()
@@ -93,4 +93,9 @@ export function attention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, option
 /** Negative log likelihood of each row's label: logits `[n, vocab]`, labels int32 `[n]` -> `[n]`, in nats. */
 export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Tensor1D {
   return tf.tidy(() => implementation().crossEntropy(logits, labels))
+}
+
+/** A matrix of norm 1 with its singular values made about 1, by Newton–Schulz iterations (not differentiated). */
+export function orthogonal(x: tf.Tensor2D): tf.Tensor2D {
+  return tf.tidy(() => implementation().orthogonal(x))
 }

@@ -6,6 +6,13 @@ export interface AdamOptions {
   readonly epsilon?: number
   /** Decay rate of the named parameters; 0 where missing. */
   readonly weightDecay?: (name: string) => number
+  /** Where the moments are kept; memory of its own when missing. */
+  readonly moments?: Moments
+}
+
+export interface Moments {
+  readonly first: ReadonlyMap<string, Float32Array>
+  readonly second: ReadonlyMap<string, Float32Array>
 }
 
 /**
@@ -14,18 +21,20 @@ export interface AdamOptions {
  */
 export class Adam {
   readonly #parameters: ReadonlyMap<string, Float32Array>
-  readonly #options: Required<AdamOptions>
-  readonly #first = new Map<string, Float32Array>()
-  readonly #second = new Map<string, Float32Array>()
+  readonly #options: Required<Omit<AdamOptions, 'moments'>>
+  readonly #moments: Moments
   #steps = 0
 
   constructor(parameters: ReadonlyMap<string, Float32Array>, options: AdamOptions) {
     this.#parameters = parameters
     this.#options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: () => 0, ...options }
-    for (const [name, values] of parameters) {
-      this.#first.set(name, new Float32Array(values.length))
-      this.#second.set(name, new Float32Array(values.length))
-    }
+    const zeros = () => new Map([...parameters].map(([name, { length }]) => [name, new Float32Array(length)]))
+    this.#moments = options.moments ?? { first: zeros(), second: zeros() }
+  }
+
+  /** Goes on as if so many steps had been made. */
+  set steps(steps: number) {
+    this.#steps = steps
   }
 
   /** Moves every parameter that has a gradient (scaled by `scale`) one step. */
@@ -39,8 +48,8 @@ export class Adam {
     const rootCorrection = Math.sqrt(1 - beta2 ** this.#steps)
     for (const [name, gradient] of gradients) {
       const p = this.#parameters.get(name)!
-      const m = this.#first.get(name)!
-      const v = this.#second.get(name)!
+      const m = this.#moments.first.get(name)!
+      const v = this.#moments.second.get(name)!
       const keep = 1 - learningRate * weightDecay(name)
       for (let i = 0; i < p.length; i++) {
         const g = gradient[i]! * scale
@@ -51,16 +60,6 @@ export class Adam {
         p[i] = p[i]! * keep - (stepSize * mi) / (Math.sqrt(vi) / rootCorrection + epsilon)
       }
     }
-  }
-
-  get state(): { steps: number; first: ReadonlyMap<string, Float32Array>; second: ReadonlyMap<string, Float32Array> } {
-    return { steps: this.#steps, first: this.#first, second: this.#second }
-  }
-
-  restore(state: Adam['state']): void {
-    this.#steps = state.steps
-    for (const [name, values] of state.first) this.#first.get(name)!.set(values)
-    for (const [name, values] of state.second) this.#second.get(name)!.set(values)
   }
 }
 

@@ -104,3 +104,17 @@ export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Tenso
   const chosen = tf.oneHot(labels, logits.shape[1]).toFloat()
   return tf.logSoftmax(logits, -1).mul(chosen).sum(-1).neg() as tf.Tensor1D
 }
+
+/** Of the quintic iteration of Jordan et al. (2024), which pulls singular values towards 1 fast rather than exactly. */
+export const NEWTON_SCHULZ = { coefficients: [3.4445, -4.775, 2.0315], iterations: 5 } as const
+
+export function orthogonal(x: tf.Tensor2D): tf.Tensor2D {
+  const [a, b, c] = NEWTON_SCHULZ.coefficients
+  const tall = x.shape[0] > x.shape[1]
+  let y: tf.Tensor2D = tall ? x.transpose() : x
+  for (let i = 0; i < NEWTON_SCHULZ.iterations; i++) {
+    const gram = tf.matMul(y, y, false, true)
+    y = y.mul(a).add(tf.matMul(gram.mul(b).add(tf.matMul(gram, gram).mul(c)), y))
+  }
+  return tall ? y.transpose() : y
+}

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
+import { activeOrtBackend } from './onnxruntime/backend'
 
 /**
  * Values of the float tensor that `work` makes; what it made on the way is disposed. `tf.tidy` would walk through returned values element by
@@ -9,4 +10,9 @@ export function valuesOf(work: () => tf.Tensor): Float32Array {
   const values = tensor.dataSync<'float32'>()
   tensor.dispose()
   return values
+}
+
+/** Copies a float tensor's values into an array, without one of their own on the way where the backend allows it. */
+export function copyValues(tensor: tf.Tensor, into: Float32Array): void {
+  into.set(activeOrtBackend()?.floats(tensor) ?? tensor.dataSync<'float32'>())
 }

@@ -1,20 +1,19 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import * as tf from '@tensorflow/tfjs-core'
+import { extname, join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { UserError } from '../errors'
-import { architectureOf } from '../model/architectures'
-import { padBatch } from '../model/batching'
 import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from '../model/checkpoint'
-import { forward } from '../model/forward'
 import { saveModel } from '../model/save'
 import { loadTokenizer } from '../model/tokenizer'
 import { randomStream } from '../random'
 import { makeFolder, replaceWhole } from '../replace'
-import { crossEntropy } from '../tensor'
-import { Adam, globalNorm } from '../tensor/optimizer'
 import { type TokenizerFiles, trainTokenizer } from './bpe'
+import { shareDocuments } from './data'
 import type { Recipe } from './recipes'
+import { CONTROL, type Shared, shapesOf, shareState, viewsOf } from './shared'
+import type { TrainingText } from './texts'
+import type { ThreadMessage, ThreadTask } from './thread'
 
 export interface Progress {
   readonly step: number
@@ -29,8 +28,6 @@ export interface PretrainOptions {
   /** Where the model goes; `checkpoint/` inside it while training. */
   readonly out: string
   readonly resume: boolean
-  /** Words that should be single tokens, with the space before them. */
-  readonly common?: readonly string[]
   readonly onProgress: (progress: Progress) => void
   /** Steps between reports, and between checkpoints. */
   readonly reportEvery?: number
@@ -38,85 +35,99 @@ export interface PretrainOptions {
 }
 
 /**
- * Trains a model from nothing on a corpus (one document an item) by AdamW with a cosine schedule, and saves it in F16.
- * The same recipe and corpus give the same model, also when interrupted and resumed.
+ * Trains a model from nothing by Muon and AdamW with a cosine schedule, in threads of its own, and saves it in F16.
+ * The same recipe and texts give the same model, also when interrupted and resumed.
  * @returns the mean loss of the last steps, in nats a token, and how long this session took
  */
-export function pretrain(
+export async function pretrain(
   recipe: Recipe,
-  documents: readonly string[],
+  texts: readonly TrainingText[],
   options: PretrainOptions
-): { loss: number; seconds: number } {
+): Promise<{ loss: number; seconds: number }> {
   const start = performance.now()
   const { reportEvery = 20, checkpointEvery = 200 } = options
   makeFolder(options.out)
   const checkpoint = new Checkpoint(join(options.out, 'checkpoint'), recipe)
-  const resumed = options.resume ? checkpoint.read() : undefined
-  const tokenizerFiles = trainTokenizer(documents, recipe.config.vocab, options.common)
-  const data = new TrainingData(recipe, encodeDocuments(documents, tokenizerFiles))
-  const parameters = resumed?.parameters ?? initialParameters(recipe)
-  const optimizer = new Adam(parameters, {
-    learningRate: recipe.learningRate,
-    beta1: recipe.beta1,
-    beta2: recipe.beta2,
-    // Norms and biases do not decay.
-    weightDecay: (name) => (shapes(recipe)[name]!.length > 1 ? recipe.weightDecay : 0)
-  })
-  if (resumed !== undefined) optimizer.restore(resumed.optimizer)
+  const shared = shareState(recipe)
+  const from = options.resume ? checkpoint.read(shared) : 0
+  if (from === 0)
+    for (const [name, values] of initialParameters(recipe)) viewsOf(recipe, shared.parameters).get(name)!.set(values)
+  const documents = texts.map(({ text }) => text)
+  const tokenizerFiles = trainTokenizer(documents, recipe.config.vocab)
+  const early = texts.flatMap((text, i) => (text.early ? [i] : []))
   const steps = Math.floor(recipe.tokens / (recipe.batch * recipe.seq))
-  const first = resumed?.optimizer.steps ?? 0
   const recent: number[] = []
   let since = performance.now()
-  for (let step = first; step < steps; step++) {
-    const { loss, gradients } = lossAndGradients(recipe, parameters, data.batch(step))
-    if (!Number.isFinite(loss)) throw new Error(`the loss of step ${step} is ${loss}`)
-    optimizer.step(gradients, {
-      learningRate: learningRateAt(recipe, step, steps),
-      scale: Math.min(1, recipe.clipNorm / (globalNorm(gradients) + 1e-6))
-    })
+  const onStep = (done: number, loss: number) => {
     recent.push(loss)
-    const done = step + 1
-    if (done % reportEvery === 0 || done === steps) {
-      const seconds = (performance.now() - since) / 1000 / Math.min(reportEvery, recent.length)
-      since = performance.now()
-      options.onProgress({
-        step: done,
-        steps,
-        loss: mean(recent.slice(-reportEvery)),
-        tokensPerSecond: (recipe.batch * recipe.seq) / seconds,
-        secondsLeft: (steps - done) * seconds
-      })
-    }
-    if (done % checkpointEvery === 0 && done < steps) checkpoint.write(parameters, optimizer)
+    if (done % reportEvery !== 0 && done !== steps) return
+    const seconds = (performance.now() - since) / 1000 / Math.min(reportEvery, recent.length)
+    since = performance.now()
+    options.onProgress({
+      step: done,
+      steps,
+      loss: mean(recent.slice(-reportEvery)),
+      tokensPerSecond: (recipe.batch * recipe.seq) / seconds,
+      secondsLeft: (steps - done) * seconds
+    })
   }
-  saveModel(options.out, recipe.config, parameters, tokenizerFiles, { dtype: 'F16', endOfText: 0 })
+  const shares = shareDocuments(encodeDocuments(documents, tokenizerFiles), early)
+  await runThreads({ recipe, shared, documents: shares, from, to: steps, steps, checkpointEvery }, (message) => {
+    if (message.type === 'step') onStep(message.done, message.loss)
+    else checkpoint.write(shared, message.done)
+  })
+  saveModel(options.out, recipe.config, viewsOf(recipe, shared.parameters), tokenizerFiles, {
+    dtype: 'F16',
+    endOfText: 0
+  })
   checkpoint.remove()
   return { loss: mean(recent.slice(-100)), seconds: (performance.now() - start) / 1000 }
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length
 
-/** Linear warm-up, then half a cosine. */
-export function learningRateAt(recipe: Recipe, step: number, steps: number): number {
-  const warm = Math.min(1, (step + 1) / recipe.warmupSteps)
-  const cosine = 0.5 * (1 + Math.cos((Math.PI * step) / steps))
-  return recipe.learningRate * warm * (recipe.finalShare + (1 - recipe.finalShare) * cosine)
-}
-
-const architectureFor = (recipe: Recipe) => architectureOf(recipe.config.architecture, recipe.name)
-
-/** Shape of every parameter by name. */
-function shapes(recipe: Recipe): Record<string, readonly number[]> {
-  return Object.fromEntries(
-    Object.entries(architectureFor(recipe).weights(recipe.config)).map(([name, { shape }]) => [name, shape])
-  )
+/** Runs all threads to their end. The first error, of a thread or of `onMessage`, stops all of them. */
+async function runThreads(
+  task: Omit<ThreadTask, 'thread'>,
+  onMessage: (message: ThreadMessage) => void
+): Promise<void> {
+  const file = join(__dirname, `thread${extname(__filename)}`)
+  const control = new Int32Array(task.shared.control)
+  let problem: { readonly error: unknown } | undefined
+  // A thread inside of the native library must not be ended from outside: they end by themselves.
+  const stop = (error: unknown) => {
+    problem ??= { error }
+    Atomics.store(control, CONTROL.stop, 1)
+  }
+  const receive = (message: ThreadMessage) => {
+    if (problem !== undefined) return
+    try {
+      onMessage(message)
+    } catch (error) {
+      stop(error)
+    }
+    if (message.type !== 'checkpoint') return
+    Atomics.store(control, CONTROL.writing, 0)
+    Atomics.notify(control, CONTROL.writing)
+  }
+  const ended = Array.from({ length: task.recipe.threads }, (_, thread) => {
+    const workerData: ThreadTask = { ...task, thread }
+    // From sources, in tests, they are compiled on the way.
+    const options = file.endsWith('.ts') ? { execArgv: ['-r', 'esbuild-register'] } : {}
+    const worker = new Worker(file, { workerData, ...options })
+    worker.on('error', stop)
+    worker.on('message', receive)
+    return new Promise((resolve) => worker.on('exit', resolve))
+  })
+  await Promise.all(ended)
+  if (problem !== undefined) throw problem.error
 }
 
 /** Normal with σ = 0.02, smaller where a block writes to the residual stream (Radford et al. 2019); norms start as identity. */
 export function initialParameters(recipe: Recipe): Map<string, Float32Array> {
   const residual = 1 / Math.sqrt(2 * recipe.config.layers)
   return new Map(
-    Object.entries(shapes(recipe)).map(([name, shape]) => {
+    Object.entries(shapesOf(recipe)).map(([name, shape]) => {
       const values = new Float32Array(shape.reduce((a, b) => a * b, 1))
       if (shape.length === 1) return [name, values.fill(name.endsWith('norm.weight') ? 1 : 0)]
       const random = randomStream(recipe.seed, 'pretrain/init', name)
@@ -124,33 +135,6 @@ export function initialParameters(recipe: Recipe): Map<string, Float32Array> {
       return [name, values.map(() => sigma * random.normal())]
     })
   )
-}
-
-function lossAndGradients(
-  recipe: Recipe,
-  parameters: ReadonlyMap<string, Float32Array>,
-  batch: { inputs: number[][]; labels: Int32Array }
-): { loss: number; gradients: Map<string, Float32Array> } {
-  const names = [...parameters.keys()]
-  const shapeOf = shapes(recipe)
-  const rows = batch.inputs.flatMap((row, i) => row.map(() => i))
-  const positions = batch.inputs.flatMap((row) => row.map((_, j) => j))
-  const logitsAt = { rows: Int32Array.from(rows), positions: Int32Array.from(positions) }
-  const gradients = new Map<string, Float32Array>()
-  let loss = 0
-  tf.tidy(() => {
-    const tensors = names.map((name) => tf.tensor(parameters.get(name)!, [...shapeOf[name]!], 'float32'))
-    const objective = (...weights: tf.Tensor[]): tf.Scalar => {
-      const byName = new Map(names.map((name, i) => [name, weights[i]!]))
-      const tokens = padBatch(batch.inputs)
-      const { logits } = forward(architectureFor(recipe), recipe.config, byName, tokens, { logitsAt })
-      return crossEntropy(logits!, tf.tensor1d(batch.labels, 'int32')).mean()
-    }
-    const { value, grads } = tf.valueAndGrads(objective)(tensors)
-    loss = value.dataSync()[0]!
-    for (const [i, name] of names.entries()) gradients.set(name, grads[i]!.dataSync() as Float32Array)
-  })
-  return { loss, gradients }
 }
 
 function encodeDocuments(documents: readonly string[], files: TokenizerFiles): number[][] {
@@ -166,51 +150,6 @@ function encodeDocuments(documents: readonly string[], files: TokenizerFiles): n
   }
 }
 
-/** The documents as one endless stream of tokens, each after an end-of-text token, shuffled anew in every epoch. */
-class TrainingData {
-  readonly #recipe: Recipe
-  readonly #documents: readonly (readonly number[])[]
-  readonly #epochs = new Map<number, Int32Array>()
-
-  constructor(recipe: Recipe, documents: readonly (readonly number[])[]) {
-    this.#recipe = recipe
-    this.#documents = documents
-  }
-
-  /** The batch of a step: a function of the step alone, so that a resumed run sees what an undisturbed one sees. */
-  batch(step: number): { inputs: number[][]; labels: Int32Array } {
-    const { batch, seq } = this.#recipe
-    const tokens = this.#slice(step * batch * seq, batch * seq + 1)
-    return {
-      inputs: Array.from({ length: batch }, (_, row) => [...tokens.subarray(row * seq, (row + 1) * seq)]),
-      labels: tokens.slice(1)
-    }
-  }
-
-  #slice(start: number, length: number): Int32Array {
-    const out = new Int32Array(length)
-    const perEpoch = this.#epoch(0).length
-    for (let done = 0; done < length; ) {
-      const epoch = Math.floor((start + done) / perEpoch)
-      const at = (start + done) % perEpoch
-      const piece = this.#epoch(epoch).subarray(at, at + length - done)
-      out.set(piece, done)
-      done += piece.length
-    }
-    return out
-  }
-
-  #epoch(epoch: number): Int32Array {
-    const known = this.#epochs.get(epoch)
-    if (known !== undefined) return known
-    const order = randomStream(this.#recipe.seed, 'pretrain/epoch', epoch).shuffle(this.#documents)
-    const tokens = Int32Array.from(order.flat())
-    this.#epochs.delete(epoch - 2)
-    this.#epochs.set(epoch, tokens)
-    return tokens
-  }
-}
-
 /** Parameters and optimizer of a run that goes on. */
 class Checkpoint {
   readonly #dir: string
@@ -221,12 +160,11 @@ class Checkpoint {
     this.#recipe = recipe
   }
 
-  write(parameters: ReadonlyMap<string, Float32Array>, optimizer: Adam): void {
+  write(shared: Shared, steps: number): void {
     const tensors = new Map<string, TensorToWrite>()
-    const { steps, first, second } = optimizer.state
-    for (const [group, values] of Object.entries({ parameter: parameters, first, second })) {
-      for (const [name, data] of values) tensors.set(`${group}/${name}`, { shape: [data.length], data })
-    }
+    for (const group of GROUPS)
+      for (const [name, data] of viewsOf(this.#recipe, shared[group]))
+        tensors.set(`${group}/${name}`, { shape: [data.length], data })
     // The whole folder at once: a checkpoint is either the old one or the new one.
     replaceWhole(this.#dir, (fresh) => {
       mkdirSync(fresh)
@@ -235,10 +173,14 @@ class Checkpoint {
     })
   }
 
-  /** What was written last, undefined when nothing was. @throws UserError when it belongs to another recipe. */
-  read(): { parameters: Map<string, Float32Array>; optimizer: Adam['state'] } | undefined {
+  /**
+   * Puts back what was written last.
+   * @returns the steps it was written after; 0 when nothing was
+   * @throws UserError when it belongs to another recipe
+   */
+  read(shared: Shared): number {
     const file = join(this.#dir, 'state.json')
-    if (!existsSync(file)) return undefined
+    if (!existsSync(file)) return 0
     const { steps, recipe } = JSON.parse(readFileSync(file, 'utf8')) as { steps: number; recipe: Recipe }
     if (JSON.stringify(recipe) !== JSON.stringify(this.#recipe)) {
       throw new UserError('the checkpoint was made with other settings than these', {
@@ -246,21 +188,18 @@ class Checkpoint {
         hint: 'repeat the settings it was started with, or start again without --resume'
       })
     }
-    const groups = { parameter: new Map(), first: new Map(), second: new Map() } as Record<
-      string,
-      Map<string, Float32Array>
-    >
-    for (const [key, entry] of readSafetensorsHeader(join(this.#dir, 'state.safetensors')).tensors) {
-      const [group = '', ...name] = key.split('/')
-      groups[group]!.set(name.join('/'), readTensor(key, entry))
-    }
-    return {
-      parameters: groups.parameter!,
-      optimizer: { steps, first: groups.first!, second: groups.second! }
-    }
+    const { tensors } = readSafetensorsHeader(join(this.#dir, 'state.safetensors'))
+    for (const group of GROUPS)
+      for (const [name, values] of viewsOf(this.#recipe, shared[group])) {
+        const key = `${group}/${name}`
+        values.set(readTensor(key, tensors.get(key)!))
+      }
+    return steps
   }
 
   remove(): void {
     rmSync(this.#dir, { recursive: true, force: true })
   }
 }
+
+const GROUPS = ['parameters', 'first', 'second'] as const

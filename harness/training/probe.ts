@@ -1,4 +1,4 @@
-import { type FactProbe, generateWorld, probeFacts } from '../../datasets/world'
+import { type FactProbe, generateWorld, PROBE_KINDS, type ProbeKind, probeWorldFacts } from '../../datasets/world'
 import { encodeTarget, type LanguageModel } from '../model'
 
 /** Share of facts a model answers by greedy decoding, exactly. */
@@ -8,8 +8,9 @@ export interface ProbeResult {
 }
 
 export interface ProbeReport {
-  /** 'trained' and 'held-out' phrasings, each with its statements and questions. */
-  readonly kinds: Readonly<Record<FactProbe['kind'], ProbeResult & Readonly<Record<FactProbe['form'], ProbeResult>>>>
+  /** Each with its statements and questions. */
+  readonly kinds: Readonly<Record<ProbeKind, ProbeResult & Readonly<Record<FactProbe['form'], ProbeResult>>>>
+  /** Of facts asked under their own subject's name. */
   readonly relations: Readonly<Record<string, ProbeResult>>
 }
 
@@ -18,7 +19,7 @@ export interface ProbeReport {
  * token of it is the model's own choice.
  */
 export function probeWorld(model: LanguageModel): ProbeReport {
-  const probes = probeFacts(generateWorld({ seed: 0 }))
+  const probes = [...probeWorldFacts(generateWorld({ seed: 0 }))]
   const items = probes.map(({ prompt, answer }) => ({
     prompt,
     target: encodeTarget(model.tokenizer, answer)
@@ -28,15 +29,16 @@ export function probeWorld(model: LanguageModel): ProbeReport {
     const chosen = probes.flatMap((probe, i) => (want(probe) ? [Number(exact[i])] : []))
     return { facts: chosen.length, exact: chosen.reduce((a, b) => a + b, 0) / Math.max(1, chosen.length) }
   }
-  const kind = (name: FactProbe['kind']) => ({
+  const kind = (name: ProbeKind) => ({
     ...of((p) => p.kind === name),
     statement: of((p) => p.kind === name && p.form === 'statement'),
     question: of((p) => p.kind === name && p.form === 'question')
   })
+  const direct = (p: FactProbe) => p.kind === 'trained' || p.kind === 'held-out'
+  const relations = new Set(probes.filter(direct).map((p) => p.relation))
+  const names = Object.keys(PROBE_KINDS) as ProbeKind[]
   return {
-    kinds: { trained: kind('trained'), 'held-out': kind('held-out') },
-    relations: Object.fromEntries(
-      [...new Set(probes.map((p) => p.relation))].map((r) => [r, of((p) => p.relation === r)])
-    )
+    kinds: Object.fromEntries(names.map((name) => [name, kind(name)])) as ProbeReport['kinds'],
+    relations: Object.fromEntries([...relations].map((r) => [r, of((p) => direct(p) && p.relation === r)]))
   }
 }

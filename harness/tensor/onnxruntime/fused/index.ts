@@ -5,6 +5,7 @@ import { defineMergeHeads, defineRotary, defineSplitHeads } from './heads'
 import { defineLinear } from './linear'
 import { defineCrossEntropy } from './loss'
 import { defineLayerNorm, defineRmsNorm } from './norm'
+import { defineOrthogonal } from './orthogonal'
 
 /** Registers the fused kernels of the `onnxruntime` backend and their gradients; returns the ops that use them. */
 export function defineFusedOps(): FusedOps {
@@ -20,6 +21,7 @@ export function defineFusedOps(): FusedOps {
     mergeHeads: defineMergeHeads(),
     rotary: defineRotary(),
     attention: defineAttention(),
-    crossEntropy: defineCrossEntropy()
+    crossEntropy: defineCrossEntropy(),
+    orthogonal: defineOrthogonal()
   }
 }
