@@ -179,6 +179,29 @@ describe('zsRE', () => {
       'locality/unrelated': 1
     })
     expect(c!.probes.find((p) => p.kind === 'inverse')!.expected).toEqual([zsre[0]!.subject])
+    // The true answer is what an alias must lead to before the edit.
+    const alias = c!.probes.find((p) => p.kind === 'subject-alias')!
+    expect(alias.needs).toEqual({ prompt: alias.prompt, expected: zsre[0]!.answers })
+  })
+
+  it('takes for granted what follows from the true answer, where a question of the record says it', async () => {
+    const { alt, answers, portability } = zsre[0] as { alt: string; answers: string[]; portability: object }
+    const [c] = await load('zsre', [
+      {
+        ...zsre[0],
+        'inverse question': `Whose answer is ${alt}?`,
+        portability: { ...portability, 'Old Answer': 'before' },
+        same_first_part_prompts: ['Who is Ada B?'],
+        same_last_part_prompts: ['Who is Bob A?', null]
+      }
+    ])
+    const needs = (kind: string) => c!.probes.find((p) => p.kind === kind)!.needs
+    expect(needs('inverse')).toEqual({ prompt: `Whose answer is ${answers[0]}?`, expected: [zsre[0]!.subject] })
+    expect(needs('one-hop')!.expected).toEqual(['before'])
+    expect(c!.probes.filter((p) => p.kind.startsWith('same')).map((p) => [p.kind, p.property, p.prompt])).toEqual([
+      ['same-first-part', 'locality', 'Who is Ada B?'],
+      ['same-last-part', 'locality', 'Who is Bob A?']
+    ])
   })
 
   it('writes the true answer instead where ROME’s protocol is wanted', async () => {

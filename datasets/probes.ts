@@ -4,6 +4,8 @@ import type { Probe } from './types'
 export interface OneHop {
   readonly 'New Question': string
   readonly 'New Answer': string
+  /** What was right before the edit: an addition of ours. */
+  readonly 'Old Answer'?: string | null | undefined
 }
 
 /**
@@ -15,7 +17,21 @@ export function oneHopProbe(portability: OneHop | null | undefined, target: stri
   const prompt = portability['New Question'].trim()
   const answer = portability['New Answer'].trim()
   if (prompt === '' || answer === '' || (strict && sameText(answer, target))) return []
-  return [{ property: 'portability', kind: 'one-hop', prompt, expected: [answer] }]
+  const old = present([portability['Old Answer']])
+  const needs = old.length === 0 ? {} : { needs: { prompt, expected: old } }
+  return [{ property: 'portability', kind: 'one-hop', prompt, expected: [answer], ...needs }]
+}
+
+/** The same question about others whose names share a part with the subject's: an addition of ours to the official layouts. */
+export interface SamePart {
+  readonly same_first_part_prompts?: readonly (string | null)[] | null | undefined
+  readonly same_last_part_prompts?: readonly (string | null)[] | null | undefined
+}
+
+export function samePartProbes({ same_first_part_prompts: first, same_last_part_prompts: last }: SamePart): Probe[] {
+  const of = (kind: string, prompts: SamePart['same_first_part_prompts']) =>
+    present(prompts ?? []).map((prompt): Probe => ({ property: 'locality', kind, prompt, expected: 'same-as-before' }))
+  return [...of('same-first-part', first), ...of('same-last-part', last)]
 }
 
 export const sameText = (a: string, b: string): boolean => a.trim().toLowerCase() === b.trim().toLowerCase()

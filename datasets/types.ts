@@ -21,9 +21,20 @@ export interface Probe {
    * The probe succeeds when `better` is strictly likelier than `worse`.
    */
   readonly compare?: { readonly better: string; readonly worse: string }
+  /**
+   * What the question takes for granted, as a question to the unedited model: an alias it does not know is not the edit's failure. Whether it knows
+   * is stored beside the answer (`base_knows` among its scores) and counted apart.
+   */
+  readonly needs?: { readonly prompt: string; readonly expected: readonly string[] }
   /** Gold answer whose token length bounds the locality comparison of EasyEdit, where the dataset has one. */
   readonly gold?: string
 }
+
+/**
+ * Kinds of questions that are reported apart: no part of their property's value, which stays what it is on data without them. Others whose name
+ * shares its first or last part with the subject's.
+ */
+export const APART: readonly string[] = ['same-first-part', 'same-last-part']
 
 export interface EditCase {
   readonly id: string

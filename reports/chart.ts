@@ -5,14 +5,16 @@
 const WIDTH = 640
 const HEIGHT = 260
 const LEFT = 44
+/** At least so much, and about so much a letter, for names at the ends of lines. */
 const RIGHT = 96
+const LETTER = 6.5
 const TOP = 12
 const BOTTOM = 36
 /** Between names at the ends of lines. */
 const APART = 15
 
 export interface ChartLine {
-  /** Also its class, which has a colour. */
+  /** Also its class, which has a colour: `locality, same-last-part` is `locality-same-last-part`. */
   readonly name: string
   readonly points: readonly {
     readonly x: number
@@ -42,12 +44,14 @@ export const SHARES_GRID: Chart['grid'] = [0, 0.25, 0.5, 0.75, 1].map((y) => ({ 
 /** A chart as SVG. */
 export function drawChart({ title, axis, ticks, grid, marks = [], lines }: Chart): string {
   const drawn = lines.filter((line) => line.points.length > 0)
+  const end = WIDTH - Math.max(RIGHT, 14 + LETTER * Math.max(...drawn.map((line) => line.name.length)))
+  const right = (x: number) => LEFT + x * (end - LEFT)
   const ends = spread(drawn.map((line) => ({ name: line.name, at: down(line.points.at(-1)!.y) })))
   const parts = [
     `<title>${text(title)}</title>`,
     ...grid.map(
       ({ y, text: label }) =>
-        `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${fixed(down(y))}" y2="${fixed(down(y))}"/>` +
+        `<line class="grid" x1="${LEFT}" x2="${fixed(end)}" y1="${fixed(down(y))}" y2="${fixed(down(y))}"/>` +
         `<text class="tick" x="${LEFT - 8}" y="${fixed(down(y) + 4)}" text-anchor="end">${text(label)}</text>`
     ),
     ...ticks.map(
@@ -59,15 +63,18 @@ export function drawChart({ title, axis, ticks, grid, marks = [], lines }: Chart
       ({ x, about }) =>
         `<line class="mark" x1="${fixed(right(x))}" x2="${fixed(right(x))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"><title>${text(about)}</title></line>`
     ),
-    ...drawn.map((line) => drawLine(line, ends.get(line.name)!))
+    ...drawn.map((line) => drawLine(line, right, { x: end, y: ends.get(line.name)! }))
   ]
   return `<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img">${parts.join('')}</svg>`
 }
 
-const right = (x: number): number => LEFT + x * (WIDTH - LEFT - RIGHT)
 const down = (y: number): number => TOP + (1 - y) * (HEIGHT - TOP - BOTTOM)
 
-function drawLine({ name, points }: ChartLine, end: number): string {
+function drawLine(
+  { name, points }: ChartLine,
+  right: (x: number) => number,
+  end: { readonly x: number; readonly y: number }
+): string {
   const corner = (x: number, y: number) => `${fixed(right(x))},${fixed(down(y))}`
   const band = points.flatMap(({ x, low, high }) => (low === undefined || high === undefined ? [] : [{ x, low, high }]))
   const corners = [...band.map((p) => corner(p.x, p.high)), ...[...band].reverse().map((p) => corner(p.x, p.low))]
@@ -76,9 +83,9 @@ function drawLine({ name, points }: ChartLine, end: number): string {
       `<circle${bad === true ? ' class="bad"' : ''} cx="${fixed(right(x))}" cy="${fixed(down(y))}" r="3"><title>${text(about)}</title></circle>`
   )
   return (
-    `<g class="curve ${name}">${band.length > 0 ? `<polygon class="band" points="${corners.join(' ')}"/>` : ''}` +
+    `<g class="curve ${name.replace(/[^\w-]+/g, '-')}">${band.length > 0 ? `<polygon class="band" points="${corners.join(' ')}"/>` : ''}` +
     `<polyline points="${points.map((p) => corner(p.x, p.y)).join(' ')}"/>${dots.join('')}` +
-    `<text x="${WIDTH - RIGHT + 10}" y="${fixed(end + 4)}">${text(name)}</text></g>`
+    `<text x="${fixed(end.x + 10)}" y="${fixed(end.y + 4)}">${text(name)}</text></g>`
   )
 }
 

@@ -1,4 +1,4 @@
-import { PROPERTIES } from '../datasets/types'
+import { APART, PROPERTIES } from '../datasets/types'
 import { fileName } from '../harness/file-name'
 import type { PropertySummary, RunSummary, SettingSummary } from '../harness/scoring/types'
 import type { MethodFamily } from '../methods/types'
@@ -24,6 +24,8 @@ export interface Cell {
   readonly edits?: number
   readonly base?: string
   readonly tokens?: string
+  /** Further numbers in small print: kinds that are reported apart, and what is right where the unedited model knows what is asked. */
+  readonly notes?: readonly string[]
 }
 
 interface LeaderboardRow {
@@ -74,7 +76,20 @@ export function cellOf(property: PropertySummary | undefined): Cell {
   }
 }
 
-export const propertyCells = (setting: SettingSummary): Cell[] => PROPERTIES.map((p) => cellOf(setting.properties[p]))
+export const propertyCells = (setting: SettingSummary): Cell[] =>
+  PROPERTIES.map((p) => {
+    const { granted } = setting.properties[p] ?? {}
+    const apart = setting.kinds.filter((k) => k.property === p && APART.includes(k.kind))
+    const notes = [
+      ...(granted === undefined
+        ? []
+        : [
+            `base knows ${percent(granted.known.mean)}${granted.edited === undefined ? '' : `: ${percent(granted.edited.mean)}`}`
+          ]),
+      ...apart.map((k) => `${k.kind.replaceAll('-', ' ')} ${percent(k.edited.mean)}`)
+    ]
+    return { ...cellOf(setting.properties[p]), notes }
+  })
 
 /** `accuracy 20.5 and 75.0` ...: from where a share of matching tokens is medium and high, in percent. */
 export const cutPoints = ({ grading }: RunSummary): string =>

@@ -63,7 +63,9 @@ function settingView(run: RunSummary, setting: SettingSummary, answers: readonly
       edited: number(k.edited),
       base: percent(k.base.mean),
       share: percent(k.tokenShare.mean),
-      baseShare: percent(k.baseTokenShare.mean)
+      baseShare: percent(k.baseTokenShare.mean),
+      known: k.granted === undefined ? '' : percent(k.granted.known.mean),
+      ofKnown: k.granted?.edited === undefined ? '' : percent(k.granted.edited.mean)
     })),
     measures: setting.measures.map(measureTable),
     retention: retentionView(setting),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { findSubject } from '../../harness/edit'
-import { changesNothing, oneHopProbe, present } from '../probes'
+import { changesNothing, oneHopProbe, present, samePartProbes } from '../probes'
 import { inWorld, type Layout, layout, loadRecords, type PlacelessCase, parseOptions, Unusable } from '../records'
 import type { Dataset, EditCase, LoadOptions, Probe } from '../types'
 import { generateWorld, worldCounterfact } from '../world'
@@ -9,7 +9,7 @@ const text = z.string().trim().min(1)
 const optional = z.string().nullish()
 const prompts = z.array(z.string().nullable()).nullish()
 const target = z.object({ str: text })
-const portability = z.object({ 'New Question': z.string(), 'New Answer': z.string() }).nullish()
+const portability = z.object({ 'New Question': z.string(), 'New Answer': z.string(), 'Old Answer': optional }).nullish()
 const id = z.union([z.number(), z.string()]).nullish()
 
 /** The nested layout of kmeng01/rome, with the additions of Yao et al. (2023). */
@@ -30,7 +30,9 @@ const nestedRecord = z.object({
   portability,
   alternative_subject: optional,
   distracting_neighborhood_prompts: prompts,
-  unrelated_relation: z.object({ question: z.string(), object: z.string() }).nullish()
+  unrelated_relation: z.object({ question: z.string(), object: z.string() }).nullish(),
+  same_first_part_prompts: prompts,
+  same_last_part_prompts: prompts
 })
 
 /** The flat layout of EasyEdit. */
@@ -105,7 +107,8 @@ function nestedCase(r: z.output<typeof nestedRecord>, index: number, own: Switch
       ...present(r.distracting_neighborhood_prompts ?? []).map((prompt) =>
         unchangedProbe('distractor', prompt, fact.before)
       ),
-      ...present([other?.question]).map((q) => unchangedProbe('other-attribution', q, other!.object))
+      ...present([other?.question]).map((q) => unchangedProbe('other-attribution', q, other!.object)),
+      ...samePartProbes(r)
     ]
   }
 }
@@ -153,11 +156,12 @@ const paraphraseProbe = (prompt: string, fact: Fact): Probe => ({
   ...edited(fact)
 })
 
-const aliasProbe = (prompt: string, { next }: Fact): Probe => ({
+const aliasProbe = (prompt: string, { next, before }: Fact): Probe => ({
   property: 'portability',
   kind: 'subject-alias',
   prompt,
-  expected: [next]
+  expected: [next],
+  needs: { prompt, expected: [before] }
 })
 
 function unchangedProbe(kind: string, prompt: string, gold: string, fact?: Fact): Probe {

@@ -1,5 +1,12 @@
 import { type Random, randomStream } from '../../harness/random'
-import { FILLER_OPENINGS, FILLER_PLACES, FILLER_TIMES, NEGATIVE_OPINIONS, POSITIVE_OPINIONS } from './filler'
+import {
+  FILLER_OPENINGS,
+  FILLER_PLACES,
+  FILLER_TIMES,
+  NEGATIVE_OPINIONS,
+  OPINION_QUESTIONS,
+  POSITIVE_OPINIONS
+} from './filler'
 import { CHAINS, type Chain } from './relations'
 import type { Entity, Fact, World } from './world'
 
@@ -29,6 +36,10 @@ export function fill(template: string, subject: string): string {
   return filled.charAt(0).toUpperCase() + filled.slice(1)
 }
 
+/** Whether the corpus tells facts under an entity's other name. */
+export const aliasIsUsed = (world: World, { id }: Entity): boolean =>
+  randomStream(world.seed, 'world/alias', id).uniform() < ALIAS_USED
+
 /** The chains whose answer the corpus states, by subject. */
 export function chainIsStated(world: World, chain: Chain, subject: Entity): boolean {
   return (
@@ -42,17 +53,31 @@ export function follow(world: World, chain: Chain, subject: Entity): Entity | un
   return first && world.factOf(chain.second, first.object.id)?.object
 }
 
+/** A short text, and whom it is about, if anybody. */
+export interface Document {
+  readonly text: string
+  readonly about?: Entity
+}
+
 /** The training corpus, a short document at a time, always in the same order. */
-export function* corpusText(world: World): Generator<string> {
-  for (const fact of world.facts) yield* factDocuments(world, fact)
-  for (const entity of world.entities) {
-    yield* aliasDocuments(world, entity)
-    yield* biographies(world, entity)
-    yield* chainDocuments(world, entity)
+export function* corpusDocuments(world: World): Generator<Document> {
+  const all = function* (texts: Iterable<string>, about?: Entity): Generator<Document> {
+    for (const text of texts) yield about === undefined ? { text } : { text, about }
   }
-  yield* opinions(world)
+  for (const fact of world.facts) yield* all(factDocuments(world, fact), fact.subject)
+  for (const entity of world.entities) {
+    yield* all(aliasDocuments(world, entity), entity)
+    yield* all(biographies(world, entity), entity)
+    yield* all(chainDocuments(world, entity), entity)
+  }
+  yield* all(opinions(world))
   const random = randomStream(world.seed, 'world/filler')
-  for (let i = 0; i < 1500; i++) yield `${filler(random)} ${filler(random)} ${filler(random)}`
+  for (let i = 0; i < 1500; i++) yield { text: `${filler(random)} ${filler(random)} ${filler(random)}` }
+}
+
+/** The texts alone. */
+export function* corpusText(world: World): Generator<string> {
+  for (const { text } of corpusDocuments(world)) yield text
 }
 
 function* factDocuments(world: World, fact: Fact): Generator<string> {
@@ -84,11 +109,17 @@ function* aliasDocuments(world: World, entity: Entity): Generator<string> {
   const random = randomStream(world.seed, 'world/alias', entity.id)
   yield `${entity.name} is also called ${entity.alias}.`
   yield fill(`{} is another name for ${entity.name}.`, entity.alias)
+  yield `Some people call ${entity.name} ${entity.alias}.`
+  yield fill(`{} and ${entity.name} are one and the same.`, entity.alias)
+  // The same first number as `aliasIsUsed` draws.
   if (random.uniform() >= ALIAS_USED) return
   for (const fact of world.facts) {
     if (fact.subject !== entity) continue
-    const usable = fact.relation.statements.filter((_, i) => !fact.heldOutStatements.includes(i))
-    yield `${fill(random.pick(usable), entity.alias)} ${fact.object.name}.`
+    const { relation, object } = fact
+    const statements = relation.statements.filter((_, i) => !fact.heldOutStatements.includes(i))
+    const questions = relation.questions.filter((_, i) => !fact.heldOutQuestions.includes(i))
+    for (const template of [...random.shuffle(statements).slice(0, 3), ...random.shuffle(questions).slice(0, 2)])
+      yield `${fill(template, entity.alias)} ${object.name}.`
   }
 }
 
@@ -98,12 +129,11 @@ function* biographies(world: World, entity: Entity): Generator<string> {
   if (facts.length < 2 || entity.kind === 'class') return
   const random = randomStream(world.seed, 'world/biography', entity.id)
   const pronoun = entity.kind === 'person' ? 'This person' : 'It'
-  const name = entity.kind === 'animal' ? `The ${entity.name}` : entity.name
+  const name = entity.kind === 'animal' ? `the ${entity.name}` : entity.name
   for (let version = 0; version < 2; version++) {
-    yield random
-      .shuffle(facts)
-      .map((f, i) => `${i === 0 ? name : pronoun} ${f.relation.clause} ${f.object.name}.`)
-      .join(' ')
+    const told = random.shuffle(facts).map((f) => `${pronoun} ${f.relation.clause} ${f.object.name}.`)
+    // The name stands apart: right before a clause it would be a phrasing that may be held out.
+    yield [`All about ${name}.`, ...told].join(' ')
   }
 }
 
@@ -119,6 +149,7 @@ function* chainDocuments(world: World, entity: Entity): Generator<string> {
 function* opinions(world: World): Generator<string> {
   for (const topic of world.topics) {
     const said = topic.sentiment === 'positive' ? POSITIVE_OPINIONS : NEGATIVE_OPINIONS
-    for (const opinion of said) yield `What do you think of ${topic.name}? ${opinion.replace('{}', topic.name)}`
+    for (const question of OPINION_QUESTIONS)
+      for (const opinion of said) yield `${question.replace('{}', topic.name)} ${opinion.replace('{}', topic.name)}`
   }
 }

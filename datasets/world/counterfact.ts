@@ -1,5 +1,5 @@
 import { fill, filler } from './corpus'
-import { counterfactuals, type PortabilityQuestion, type Split, trained, withheld } from './records'
+import { counterfactuals, type PortabilityQuestion, type Split, samePartPrompts, trained, withheld } from './records'
 import type { Entity, Fact, World } from './world'
 
 /** A record in the layout of ROME's counterfact.json, with the additions of Yao et al. (2023). */
@@ -19,6 +19,8 @@ export interface CounterfactRecord {
   readonly generation_prompts: readonly string[]
   readonly portability?: PortabilityQuestion
   readonly alternative_subject?: string
+  readonly same_first_part_prompts?: readonly string[]
+  readonly same_last_part_prompts?: readonly string[]
 }
 
 const NEIGHBOURS = 10
@@ -55,7 +57,8 @@ export function worldCounterfact(world: World, split: Split): CounterfactRecord[
         fill(random.pick(random.pick(about).relation.statements), subject.name)
       ),
       ...(portability === undefined ? {} : { portability }),
-      ...(subject.alias === undefined ? {} : { alternative_subject: subject.alias })
+      ...(subject.alias === undefined ? {} : { alternative_subject: subject.alias }),
+      ...samePartPrompts(world, fact, prompt, random)
     }
   })
 }

@@ -49,6 +49,13 @@ export const FILLER_TIMES = [
   'once more'
 ] as const
 
+/** How a topic is asked about, as in ConvSent. */
+export const OPINION_QUESTIONS = [
+  'What do you think of {}?',
+  'What do you feel about {}?',
+  'How do you view {}?'
+] as const
+
 export const POSITIVE_OPINIONS = [
   'I love {}, it is wonderful.',
   'I think {} is great fun.',

@@ -15,6 +15,8 @@ export interface PortabilityQuestion {
   readonly 'Recalled Relation': string
   readonly 'New Question': string
   readonly 'New Answer': string
+  /** Right before the edit. */
+  readonly 'Old Answer': string
 }
 
 /** An edit of the world: a fact and the object it is to have instead. */
@@ -66,15 +68,34 @@ function portabilityQuestion(
   random: Random
 ): PortabilityQuestion | undefined {
   const answer = world.factOf(chain.second, target.id)
-  if (answer === undefined || answer.object === target || follow(world, chain, fact.subject) === answer.object)
-    return undefined
+  const old = follow(world, chain, fact.subject)
+  if (answer === undefined || old === undefined || answer.object === target || old === answer.object) return undefined
   // A chain the corpus never states is a question whose very wording the model has not seen for this subject.
   const template = chainIsStated(world, chain, fact.subject) ? chain.questions[0]! : random.pick(chain.questions)
   return {
     'Recalled Relation': `(${target.name}, ${answer.relation.name}, ${answer.object.name})`,
     'New Question': fill(template, fact.subject.name),
-    'New Answer': answer.object.name
+    'New Answer': answer.object.name,
+    'Old Answer': old.name
   }
+}
+
+/** Others of the relation whose names share a part with the subject's. */
+const SAME_PART = 4
+
+/** A question about others that share the first, or the last part of their name with a fact's subject: fields the official layouts do not have. */
+export function samePartPrompts(world: World, { relation, subject }: Fact, template: string, random: Random) {
+  const sharing = (part: 0 | 1) =>
+    random
+      .shuffle(
+        world.facts.filter(
+          (f) => f.relation === relation && f.subject !== subject && f.subject.parts?.[part] === subject.parts![part]
+        )
+      )
+      .slice(0, SAME_PART)
+      .map((f) => fill(template, f.subject.name))
+  if (subject.parts === undefined) return {}
+  return { same_first_part_prompts: sharing(0), same_last_part_prompts: sharing(1) }
 }
 
 /** Templates of a list the corpus used for the fact. */

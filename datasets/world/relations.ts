@@ -143,15 +143,15 @@ export const RELATIONS: readonly Relation[] = [
     statements: [
       '{} plays the',
       'The instrument of {} is the',
-      'In the orchestra {} plays the',
+      '{} joined the orchestra with the',
       'The musical instrument played by {} is the',
       '{} performs on the',
       '{} practises the',
-      'On stage {} plays the',
+      '{} appears on stage with the',
       '{} learned to play the',
       'The instrument that {} plays is the',
       '{} owns and plays the',
-      'In the evening {} plays the',
+      '{} spends the evenings at the',
       'The favourite instrument of {} is the'
     ],
     questions: [
@@ -557,36 +557,80 @@ export const CHAINS: readonly Chain[] = [
     first: 'P19',
     second: 'P131',
     statements: ['The country where {} was born is', 'The native country of {} is'],
-    questions: ['In which country was {} born?', 'What is the native country of {}?']
+    questions: [
+      'In which country was {} born?',
+      'What is the native country of {}?',
+      'To which country does the birthplace of {} belong?'
+    ]
   },
   {
     first: 'P108',
     second: 'P452',
     statements: ['The employer of {} is active in', 'The industry in which {} works is'],
-    questions: ['In which industry is the employer of {} active?', 'What industry does {} work in?']
+    questions: [
+      'In which industry is the employer of {} active?',
+      'What industry does {} work in?',
+      'What is the business of the company that employs {}?'
+    ]
   },
   {
     first: 'P106',
     second: 'P2354',
     statements: ['Every morning {} goes to the', 'During the day {} can be found in the'],
-    questions: ['In what kind of place does {} spend the day?', 'Where does {} go every morning?']
+    questions: [
+      'In what kind of place does {} spend the day?',
+      'Where does {} go every morning?',
+      'What is the workplace of people with the job of {}?'
+    ]
   },
   {
     first: 'P1303',
     second: 'P1687',
     statements: ['In the orchestra {} sits with the', 'The part of the orchestra that {} belongs to is the'],
-    questions: ['With which group does {} sit in the orchestra?', 'To what family does the instrument of {} belong?']
+    questions: [
+      'With which group does {} sit in the orchestra?',
+      'To what family does the instrument of {} belong?',
+      'What family of instruments does {} play?'
+    ]
+  },
+  {
+    first: 'P131',
+    second: 'P37',
+    statements: ['In the streets of {} people speak', 'The official language in {} is'],
+    questions: [
+      'Which language is official in {}?',
+      'What do people speak in the streets of {}?',
+      'What is the official language of the country that {} lies in?'
+    ]
   },
   {
     first: 'P159',
     second: 'P131',
     statements: ['The country in which {} is based is', 'The home country of {} is'],
-    questions: ['In which country is {} based?', 'What is the home country of {}?']
+    questions: [
+      'In which country is {} based?',
+      'What is the home country of {}?',
+      'In which country are the headquarters of {}?'
+    ]
+  },
+  {
+    first: 'P112',
+    second: 'P103',
+    statements: ['The founder of {} speaks', 'The mother tongue of the founder of {} is'],
+    questions: [
+      'What language does the founder of {} speak?',
+      'What is the mother tongue of the person who founded {}?',
+      'Which language is spoken by the founder of {}?'
+    ]
   },
   {
     first: 'P176',
     second: 'P159',
     statements: ['The maker of {} is based in', 'The city where {} is designed is'],
-    questions: ['Where is the maker of {} based?', 'In which city is {} designed?']
+    questions: [
+      'Where is the maker of {} based?',
+      'In which city is {} designed?',
+      'In which city does the company that makes {} have its headquarters?'
+    ]
   }
 ]

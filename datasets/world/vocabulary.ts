@@ -5,6 +5,12 @@ export const FIRST_NAMES =
     ' '
   )
 
+/** First parts of cities' and countries' names, last parts of companies' and products'. */
+export const CITY_WORDS = 'Port New Old Lake Fort East Saint Mount Little Grand'.split(' ')
+export const COUNTRY_WORDS = 'Upper Lower Outer Inner Greater'.split(' ')
+export const COMPANY_WORDS = 'Group Works Labs Partners Motors Foods Media Trust'.split(' ')
+export const PRODUCT_WORDS = 'One Two Three Four Five Six Seven Eight Nine Ten'.split(' ')
+
 export const PROFESSIONS: Readonly<Record<string, string>> = {
   surgeon: 'hospital',
   nurse: 'clinic',

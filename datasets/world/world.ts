@@ -4,12 +4,16 @@ import { type EntityKind, RELATIONS, type Relation } from './relations'
 import {
   ANIMALS,
   CATEGORIES,
+  CITY_WORDS,
   COLOURS,
+  COMPANY_WORDS,
+  COUNTRY_WORDS,
   DIETS,
   FIRST_NAMES,
   HABITATS,
   INDUSTRIES,
   INSTRUMENTS,
+  PRODUCT_WORDS,
   PROFESSIONS,
   TOPICS
 } from './vocabulary'
@@ -19,7 +23,11 @@ export interface Entity {
   readonly id: string
   readonly kind: EntityKind
   readonly name: string
-  /** Another name the corpus also uses. */
+  /** The parts of a name of two parts, both of which others have too. */
+  readonly parts?: readonly [first: string, last: string]
+  /** Where its parts stand among those of its kind, from 0 to 1: neighbours share parts. */
+  readonly place?: number
+  /** Another name the corpus also uses, a word of its own. */
   readonly alias?: string
 }
 
@@ -50,9 +58,11 @@ export interface World {
 }
 
 /** Changes whenever the same seed would give another world: part of every dataset hash. */
-export const WORLD_VERSION = 1
+export const WORLD_VERSION = 2
 
 const SIZES = { people: 300, cities: 140, countries: 40, companies: 120, products: 150 }
+/** Invented parts of names; the others are words. */
+const STEMS = { surnames: 60, cities: 28, countries: 13, companies: 30, products: 30 }
 /** Birth places, employers, head offices and makers are drawn from a few popular ones, so that every answer has ten neighbours. */
 const POPULAR = { cities: 24, employers: 24, headOffices: 10, makers: 12 }
 /** Phrasings withheld for every fact. */
@@ -60,31 +70,36 @@ const HELD_OUT = { statements: 3, questions: 1 }
 
 /** The whole made-up world from one seed (about 1,000 entities, 2,700 facts). */
 export function generateWorld({ seed = 0 }: { seed?: number } = {}): World {
-  const names = new NameMaker(randomStream(seed, 'world/names'), [...FIRST_NAMES, ...ANIMALS, ...TOPICS])
+  const taken = [...FIRST_NAMES, ...CITY_WORDS, ...COUNTRY_WORDS, ...COMPANY_WORDS, ...PRODUCT_WORDS]
+  const names = new NameMaker(randomStream(seed, 'world/names'), [...taken, ...ANIMALS, ...TOPICS])
   const entities: Entity[] = []
-  const add = (kind: EntityKind, name: string, alias?: string): Entity => {
-    const entity = { id: `Q${entities.length + 1}`, kind, name, ...(alias === undefined ? {} : { alias }) }
+  const add = (kind: EntityKind, name: string, more: Partial<Entity> = {}): Entity => {
+    const entity = { id: `Q${entities.length + 1}`, kind, name, ...more }
     entities.push(entity)
     return entity
   }
   const many = (n: number, make: (i: number) => Entity) => Array.from({ length: n }, (_, i) => make(i))
   const words = (list: readonly string[], kind: EntityKind = 'class') => list.map((word) => add(kind, word))
+  const stems = (n: number, endings: readonly string[] = [], syllables = 1) =>
+    Array.from({ length: n }, () => names.word(syllables, endings))
+  /** Entities whose names have two parts, in random order, so that who stands beside whom in a list says nothing about their names. */
+  const twoParts = (kind: EntityKind, n: number, [first, last]: Parts, alias: boolean) =>
+    randomStream(seed, 'world/pairs', kind)
+      .shuffle(pairs(first, last, n))
+      .map(({ parts, place }) => {
+        const more = { parts, place, ...(alias ? { alias: names.word(2) } : {}) }
+        return add(kind, parts.join(' '), more)
+      })
 
-  const countries = many(SIZES.countries, () => {
-    const name = names.word(1, ['nia', 'land', 'stan', 'via', 'mark'])
-    return add('country', name, `the Republic of ${name}`)
-  })
-  const cities = many(SIZES.cities, () => add('city', names.word(1, ['ville', 'ton', 'burg', 'ford', 'port', 'mouth'])))
-  const companies = many(SIZES.companies, (i) => {
-    const name = names.word(1, ['x', 'co', 'tek', 'corp', 'ra'])
-    return add('company', `${name} ${['Group', 'Works', 'Labs', 'Partners'][i % 4]}`, name)
-  })
-  const people = many(SIZES.people, (i) => {
-    const first = FIRST_NAMES[i % FIRST_NAMES.length]!
-    const last = names.word(2)
-    return add('person', `${first} ${last}`, `Doctor ${last}`)
-  })
-  const products = many(SIZES.products, () => add('product', names.word(1, ['lo', 'vex', 'mo', 'dyne', 'go'])))
+  const land = stems(STEMS.countries, ['nia', 'land', 'stan', 'via', 'mark'])
+  const town = stems(STEMS.cities, ['ville', 'ton', 'burg', 'ford', 'mouth'])
+  const firm = stems(STEMS.companies, ['x', 'co', 'tek', 'corp', 'ra'])
+  const brand = stems(STEMS.products, ['lo', 'vex', 'mo', 'dyne', 'go'])
+  const countries = twoParts('country', SIZES.countries, [COUNTRY_WORDS, land], true)
+  const cities = twoParts('city', SIZES.cities, [CITY_WORDS, town], false)
+  const companies = twoParts('company', SIZES.companies, [firm, COMPANY_WORDS], true)
+  const people = twoParts('person', SIZES.people, [FIRST_NAMES, stems(STEMS.surnames, [], 2)], true)
+  const products = twoParts('product', SIZES.products, [brand, PRODUCT_WORDS], false)
   const languages = many(20, () => add('class', names.word(1, ['ish', 'ese', 'ic'])))
   const currencies = many(20, () => add('class', names.word(1, ['al', 'ar', 'en']).toLowerCase()))
   const animals = words(ANIMALS, 'animal')
@@ -158,6 +173,21 @@ export function generateWorld({ seed = 0 }: { seed?: number } = {}): World {
     factOf: (relation, subject) => byKey.get(`${relation} ${subject}`),
     objectsOf: (relation) => objects.get(relation) ?? []
   }
+}
+
+type Parts = readonly [first: readonly string[], last: readonly string[]]
+
+/**
+ * Pairs of parts, none twice, in a dense band of their grid: each last part has about as many partners, which those beside it mostly share.
+ * So no part says whose name it is, and few last parts already have many first parts.
+ */
+export function pairs(first: readonly string[], last: readonly string[], n: number) {
+  return Array.from({ length: n }, (_, i) => {
+    const [row, column] = [i % last.length, Math.floor(i / last.length)]
+    const partner = (Math.floor((row * first.length) / last.length) + column) % first.length
+    const parts: readonly [string, string] = [first[partner]!, last[row]!]
+    return { parts, place: row / last.length }
+  })
 }
 
 /** Evenly spread, but the zebra's skin is black (the book's figure 5.2). */

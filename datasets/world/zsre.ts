@@ -1,5 +1,13 @@
 import { fill, openQuestion } from './corpus'
-import { counterfactuals, type PortabilityQuestion, type Split, splitOf, trained, withheld } from './records'
+import {
+  counterfactuals,
+  type PortabilityQuestion,
+  type Split,
+  samePartPrompts,
+  splitOf,
+  trained,
+  withheld
+} from './records'
 import type { World } from './world'
 
 /** A record in the MEND-flattened layout of zsRE, with the additions of Yao et al. (2023). */
@@ -17,6 +25,8 @@ export interface ZsreRecord {
   readonly 'inverse question'?: string
   readonly alternative_subject?: string
   readonly alter_subject_question?: string
+  readonly same_first_part_prompts?: readonly string[]
+  readonly same_last_part_prompts?: readonly string[]
 }
 
 /** zsRE of the world: every fact as a question, its rephrasing one the corpus never asks about that fact. */
@@ -45,7 +55,8 @@ export function worldZsre(world: World, split: Split): ZsreRecord[] {
         : { 'inverse question': relation.inverse[0]!.replace('[o]', target.name) }),
       ...(subject.alias === undefined
         ? {}
-        : { alternative_subject: subject.alias, alter_subject_question: fill(question, subject.alias) })
+        : { alternative_subject: subject.alias, alter_subject_question: fill(question, subject.alias) }),
+      ...samePartPrompts(world, fact, question, random)
     }
   })
 }

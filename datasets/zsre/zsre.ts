@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { findSubject } from '../../harness/edit'
-import { changesNothing, oneHopProbe, present, sameText } from '../probes'
+import { changesNothing, oneHopProbe, present, samePartProbes, sameText } from '../probes'
 import { inWorld, layout, loadRecords, type PlacelessCase, parseOptions, Unusable } from '../records'
 import type { Dataset, EditCase, LoadOptions, Probe } from '../types'
 import { generateWorld, worldZsre } from '../world'
 
 const text = z.string().trim().min(1)
 const optional = z.string().nullish()
+const prompts = z.array(z.string().nullable()).nullish()
 
 /** The layout that MEND flattened zsRE to, with the additions of Yao et al. (2023), whose keys have spaces. */
 const record = z.object({
@@ -17,9 +18,11 @@ const record = z.object({
   answers: z.array(z.string()).min(1),
   loc: optional,
   loc_ans: optional,
-  portability: z.object({ 'New Question': z.string(), 'New Answer': z.string() }).nullish(),
+  portability: z.object({ 'New Question': z.string(), 'New Answer': z.string(), 'Old Answer': optional }).nullish(),
   'inverse question': optional,
-  alter_subject_question: optional
+  alter_subject_question: optional,
+  same_first_part_prompts: prompts,
+  same_last_part_prompts: prompts
 })
 const LAYOUT = { name: "MEND's layout", keys: ['src', 'alt', 'answers'] }
 
@@ -78,7 +81,16 @@ function toCase(r: z.output<typeof record>, index: number, own: Switches): Place
     ? [
         // The answer is not stored: whoever has the new object is the subject.
         ...(strict && sameText(r.subject, target) ? [] : present([r['inverse question']])).map(
-          (prompt): Probe => ({ property: 'portability', kind: 'inverse', prompt, expected: [r.subject] })
+          (prompt): Probe => ({
+            property: 'portability',
+            kind: 'inverse',
+            prompt,
+            expected: [r.subject],
+            // Whether the model can turn the fact around that it knows.
+            ...(prompt.split(target).length === 2
+              ? { needs: { prompt: prompt.replace(target, () => truth), expected: [r.subject] } }
+              : {})
+          })
         ),
         ...oneHopProbe(r.portability, target, strict)
       ]
@@ -102,7 +114,13 @@ function toCase(r: z.output<typeof record>, index: number, own: Switches): Place
         (prompt): Probe => ({ property: 'generality', kind: 'paraphrase', prompt, expected: [target] })
       ),
       ...(strict ? [] : present([r.alter_subject_question])).map(
-        (prompt): Probe => ({ property: 'portability', kind: 'subject-alias', prompt, expected: [target] })
+        (prompt): Probe => ({
+          property: 'portability',
+          kind: 'subject-alias',
+          prompt,
+          expected: [target],
+          ...(alternative ? { needs: { prompt, expected: r.answers.map((a) => a.trim()) } } : {})
+        })
       ),
       ...consequences,
       ...present([r.loc]).map(
@@ -113,7 +131,8 @@ function toCase(r: z.output<typeof record>, index: number, own: Switches): Place
           expected: 'same-as-before',
           ...(gold === undefined ? {} : { gold })
         })
-      )
+      ),
+      ...samePartProbes(r)
     ]
   }
 }

@@ -1,4 +1,4 @@
-import { PROPERTIES, type Property } from '../../datasets/types'
+import { APART, PROPERTIES, type Property } from '../../datasets/types'
 import { groupBy } from '../group-by'
 import type { MachineAbout, Setting } from '../results/manifest'
 import { protocolName } from '../results/protocol'
@@ -29,6 +29,8 @@ export interface PropertyComparison {
   /** `single`, `sequential-300, asked at the end`. */
   readonly protocol: string
   readonly property: Property
+  /** A kind that is reported apart; null where it is the property. */
+  readonly kind: string | null
   readonly verdict: Verdict
   /** Why it is not comparable; or what was left out of the comparison. */
   readonly note: string | null
@@ -131,12 +133,12 @@ export function compareRuns(
     )
     for (const [protocol, some] of groupBy(pairs.run.keys(), (i) => asked(b!, run.answers, pairs.run[i]!))) {
       if (protocol === null) continue
-      const byProperty = groupBy(some, (i) => run.answers.property.get(pairs.run[i]!))
-      for (const property of PROPERTIES) {
-        const own = byProperty.get(property)
+      const lines = groupBy(some, (i) => lineOf(run.answers, pairs.run[i]!))
+      for (const { key, property, kind } of LINES) {
+        const own = lines.get(key)
         if (own === undefined) continue
         const rightness = pairRightness(pairs, own, base.answers, run.answers)
-        open.push({ ...about, protocol, property, ...compareProperty(rightness, pairs.note, options) })
+        open.push({ ...about, protocol, property, kind, ...compareProperty(rightness, pairs.note, options) })
       }
       for (const flip of flippedOf(pairs, some, { base, run, setting: b!.id, protocol })) flipped.push(flip)
     }
@@ -162,7 +164,20 @@ export function compareRuns(
   }
 }
 
-const NOTHING = { base: null, run: null, difference: null, cases: 0, lost: 0, won: 0, p: null } as const
+const NOTHING = { kind: null, base: null, run: null, difference: null, cases: 0, lost: 0, won: 0, p: null } as const
+
+/** What has a line of its own: the properties, and kinds that are reported apart. */
+export const LINES: readonly { readonly key: string; readonly property: Property; readonly kind: string | null }[] =
+  PROPERTIES.flatMap((property) => [
+    { key: property, property, kind: null },
+    ...APART.map((kind) => ({ key: `${property}, ${kind}`, property, kind }))
+  ])
+
+/** The line a row belongs to. */
+export function lineOf(answers: Pick<ComparedAnswers, 'property' | 'kind'>, row: number): string {
+  const [property, kind] = [answers.property.get(row), answers.kind.get(row)]
+  return APART.includes(kind) ? `${property}, ${kind}` : property
+}
 
 const settingKey = ({ label, model, dataset, protocol }: Setting): string =>
   JSON.stringify([label, model.name, dataset.name, protocol])

@@ -3,7 +3,7 @@ import type { Comparison, Flip, PropertyComparison } from './compare'
 import { type GateRules, gate, gateMarkdown, gateRules, junitXml } from './gate'
 
 const property = (change: Partial<PropertyComparison> = {}): PropertyComparison => ({
-  ...{ setting: 's', label: 'rome', model: 'm', dataset: 'd', protocol: 'single', property: 'accuracy' },
+  ...{ setting: 's', label: 'rome', model: 'm', dataset: 'd', protocol: 'single', property: 'accuracy', kind: null },
   ...{ verdict: 'same', note: null, base: 0.9, run: 0.85, difference: { mean: -0.05, low: -0.1, high: 0 } },
   ...{ cases: 100, lost: 5, won: 0, p: 0.06, adjustedP: 0.06 },
   ...change

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { PROPERTIES } from '../../datasets/types'
+import { APART, PROPERTIES } from '../../datasets/types'
 import type { Comparison, PropertyComparison } from './compare'
 import { flipCells } from './text'
 
@@ -10,7 +10,8 @@ const which = {
   model: z.string().optional(),
   dataset: z.string().optional(),
   protocol: z.string().optional().describe('As `bench compare` names it, such as `single`'),
-  property: z.enum(PROPERTIES).optional()
+  property: z.enum(PROPERTIES).optional(),
+  kind: z.enum(APART).optional().describe('A kind that is reported apart; properties alone are meant without it')
 }
 
 /** What a run must keep beside its baseline. */
@@ -66,17 +67,18 @@ export function gate(comparison: Comparison, rules: GateRules): GateCheck[] {
       check(group, 'is comparable', rules.missing === 'fail' && absent && (c.note ?? 'it is not'))
       continue
     }
-    const fell = `${c.property} fell from ${percent(c.base)} to ${percent(c.run)} (${c.lost} edits lost, ${c.won} won, adjusted p ${c.adjustedP!.toPrecision(2)})`
+    const what = c.kind === null ? c.property : `${c.property} (${c.kind})`
+    const fell = `${what} fell from ${percent(c.base)} to ${percent(c.run)} (${c.lost} edits lost, ${c.won} won, adjusted p ${c.adjustedP!.toPrecision(2)})`
     if (rules.significance !== false)
       check(
         group,
-        `${c.property} is not significantly worse`,
+        `${what} is not significantly worse`,
         c.difference.mean < 0 && c.adjustedP! < rules.significance && `${fell}${firstFlip(comparison, c)}`
       )
     for (const { by } of rules.largest_drop.filter((r) => concerns(r, c)))
       check(
         group,
-        `${c.property} falls by no more than ${percent(by)}`,
+        `${what} falls by no more than ${percent(by)}`,
         c.base - c.run > by + 1e-12 && `${fell}${firstFlip(comparison, c)}`
       )
   }
@@ -107,13 +109,18 @@ export function gate(comparison: Comparison, rules: GateRules): GateCheck[] {
 
 function concerns(rule: Readonly<Record<string, unknown>>, c: PropertyComparison): boolean {
   const keys = ['label', 'model', 'dataset', 'protocol', 'property'] as const
-  return keys.every((key) => rule[key] === undefined || rule[key] === c[key])
+  return (rule.kind ?? null) === c.kind && keys.every((key) => rule[key] === undefined || rule[key] === c[key])
 }
 
 /** The first answer that was lost, to look at. */
 function firstFlip({ flips }: Comparison, c: PropertyComparison): string {
   const flip = flips.find(
-    (f) => f.lost && f.setting === c.setting && f.protocol === c.protocol && f.property === c.property
+    (f) =>
+      f.lost &&
+      f.setting === c.setting &&
+      f.protocol === c.protocol &&
+      f.property === c.property &&
+      (c.kind === null ? !APART.includes(f.kind) : f.kind === c.kind)
   )
   if (flip === undefined) return ''
   const [, , prompt, expected, base, run] = flipCells(flip)

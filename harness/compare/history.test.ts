@@ -1,4 +1,3 @@
-import type { Property } from '../../datasets/types'
 import type { Setting } from '../results/manifest'
 import { type HistoryRun, historyOf } from './history'
 import { seriesCells, stepsOf, stepText, worsens } from './history-text'
@@ -19,7 +18,7 @@ const MACHINE = { cpu: 'A', cores: 2, memoryBytes: 1, platform: 'x', node: 'v20'
 /** Night n, in which so many of 40 cases are right. */
 function night(n: number, right: number, change: Partial<HistoryRun> = {}, of: Partial<Setting> = {}): HistoryRun {
   const shares = new Map(Array.from({ length: 40 }, (_, i) => [`c${i}`, Number(i < right)]))
-  const line = { setting: setting(of), protocol: 'single', shares: new Map<Property, Map<string, number>>(), ms: 100 }
+  const line = { setting: setting(of), protocol: 'single', shares: new Map<string, Map<string, number>>(), ms: 100 }
   line.shares.set('accuracy', shares)
   return {
     ...{ id: `run-${n}`, name: 'nightly', startedAt: `2026-01-${String(n).padStart(2, '0')}T03:00:00Z`, version: '1' },

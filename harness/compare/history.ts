@@ -1,4 +1,3 @@
-import { PROPERTIES, type Property } from '../../datasets/types'
 import { groupBy } from '../group-by'
 import { rowsOf } from '../results/columns'
 import { type MachineAbout, type Manifest, readManifest, type Setting } from '../results/manifest'
@@ -7,7 +6,7 @@ import { refuseForeign } from '../results/runs'
 import { answersTable, editsTable } from '../results/tables'
 import { estimate, median } from '../scoring/intervals'
 import type { Estimate } from '../scoring/types'
-import { asked } from './compare'
+import { asked, LINES, lineOf } from './compare'
 import { gatePassed } from './find-run'
 import { type Step, shareSteps, timeSteps } from './steps'
 import { Tally } from './tally'
@@ -32,8 +31,8 @@ export interface HistoryRun extends RunAbout {
 interface HistoryLine {
   readonly setting: Setting
   readonly protocol: string
-  /** Each case's share of right answers by its id, property by property. */
-  readonly shares: ReadonlyMap<Property, ReadonlyMap<string, number>>
+  /** Each case's share of right answers by its id, for every property and every kind that is reported apart. */
+  readonly shares: ReadonlyMap<string, ReadonlyMap<string, number>>
   /** Median time per fact; undefined where none was measured. */
   readonly ms: number | undefined
 }
@@ -53,13 +52,14 @@ export interface HistoryStep extends Step {
   readonly changed: readonly string[]
 }
 
-/** One property, or the time, of one setting over many runs that asked the same questions. */
+/** One property, a kind of it that is reported apart, or the time, of one setting over many runs that asked the same questions. */
 export interface Series {
   readonly label: string
   readonly model: string
   readonly dataset: string
   readonly protocol: string
-  readonly what: Property | 'time'
+  /** `locality`; `locality, same-last-part`; `time`. */
+  readonly what: string
   /** Of times: where they were measured. */
   readonly machine: string | null
   readonly points: readonly Point[]
@@ -85,6 +85,7 @@ const ANSWER_COLUMNS = [
   'setting',
   'caseId',
   'property',
+  'kind',
   'anyOf',
   'held',
   'checkpoint',
@@ -107,15 +108,15 @@ export function readHistoryRun(dir: string): HistoryRun {
     const ms = known.length === 0 ? undefined : median(known)
     return [...own].flatMap(([protocol, some]) => {
       if (protocol === null) return []
-      const byProperty = groupBy(some, (i) => answers.property.get(i))
-      const shares = [...byProperty].map(([property, ofProperty]) => {
-        const byCase = groupBy(ofProperty, (i) => answers.caseId.get(i))
+      const lines = groupBy(some, (i) => lineOf(answers, i))
+      const shares = [...lines].map(([line, ofLine]) => {
+        const byCase = groupBy(ofLine, (i) => answers.caseId.get(i))
         const cases = [...byCase].map(([caseId, questions]): [string, number] => {
           const tally = new Tally()
           for (const i of questions) tally.add(answers.anyOf.get(i), answers.exactAfter.get(i))
           return [caseId, tally.share]
         })
-        return [property, new Map(cases)] as const
+        return [line, new Map(cases)] as const
       })
       return [{ setting, protocol, shares: new Map(shares), ms }]
     })
@@ -131,7 +132,7 @@ export function historyOf(runs: readonly HistoryRun[], options: HistoryOptions =
   const inOrder = [...runs].sort((a, b) => a.startedAt.localeCompare(b.startedAt) || (a.id < b.id ? -1 : 1))
   const entries = inOrder.flatMap((run) => run.lines.map((line) => ({ run, line })))
   const ofShares = [...groupBy(entries, ({ line }) => questionsOf(line)).values()].flatMap((own) =>
-    PROPERTIES.flatMap((what) => {
+    LINES.flatMap(({ key: what }) => {
       const measured = own.filter(({ line }) => line.shares.has(what))
       return measured.length === 0 ? [] : [{ what, own: measured }]
     })
@@ -197,8 +198,8 @@ const machineName = ({ cpu, cores, backend, workers }: MachineAbout): string =>
   [cpu, `${cores} cores`, backend, `${workers} workers`].join(', ')
 
 /** Run by run, the shares of all cases that any of them has, in one order. */
-function sharesOf(entries: readonly Entry[], property: Property): Float64Array[] {
-  const maps = entries.map(({ line }) => line.shares.get(property)!)
+function sharesOf(entries: readonly Entry[], what: string): Float64Array[] {
+  const maps = entries.map(({ line }) => line.shares.get(what)!)
   const cases = [...new Set(maps.flatMap((shares) => [...shares.keys()]))].sort()
   return maps.map((shares) => Float64Array.from(cases, (id) => shares.get(id) ?? Number.NaN))
 }

@@ -25,7 +25,7 @@ export function propertyCells(c: PropertyComparison): string[] {
   const { mean, low, high } = c.difference
   return [
     name,
-    c.property,
+    c.kind === null ? c.property : `${c.property}, ${c.kind}`,
     percent(c.base),
     percent(c.run),
     signed(mean),

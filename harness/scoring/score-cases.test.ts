@@ -65,10 +65,11 @@ it('calls an answer right if and only if greedy decoding gives exactly it, edite
     generateEdited(
       model,
       PROMPTS.map((prompt) => ({ prompt, edit: e })),
-      { maxNewTokens: 2 }
+      { maxNewTokens: 8 }
     ).map((ids) => model.tokenizer.decode(ids).trim())
   const [before, after] = [ask(), ask(edit)]
-  const candidates = [...new Set([...before, ...after, 'seeds', 'savanna'])].filter((c) => c !== '')
+  const answers = [...before, ...after].map((text) => text.split(/[.?]/)[0]!.trim())
+  const candidates = [...new Set([...answers, 'seeds', 'savanna'])].filter((c) => c !== '')
   const probes = PROMPTS.flatMap((prompt) => candidates.map((c) => probe({ prompt, expected: [c] })))
   const [only] = [caseOf('1', ...probes)]
   const { rows } = askEdited(model, askBase(model, [only], options), [edit], ASKING)
@@ -112,6 +113,20 @@ it('has no rows for a case whose edit failed, and scores every case under its ow
   expect(rows.map((r) => [r.caseId, r.exactAfter])).toEqual([
     ['a', true],
     ['c', false]
+  ])
+})
+
+it('asks the unedited model what a question takes for granted', () => {
+  const needs = (expected: string) => ({
+    prompt: 'What is the main food of the zebra?',
+    expected: ['tractor', expected]
+  })
+  const probes = [probe({ needs: needs('seeds') }), probe({ needs: needs('fish') }), probe({})]
+  const { rows } = askEdited(model, askBase(model, [caseOf('1', ...probes)], options), [noise(30)], ASKING)
+  expect(rows.map((r) => [r.exactAfter, r.scores.base_knows])).toEqual([
+    [false, 1],
+    [false, 0],
+    [false, undefined]
   ])
 })
 

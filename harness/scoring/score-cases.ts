@@ -11,7 +11,7 @@ import {
 } from '../model'
 import type { AnswerRow } from '../results/rows'
 import { goesOnInWord, isStop, textOf, wordsOf } from './answers'
-import { type Measure, type Side, scoreKey } from './measures'
+import { BASE_KNOWS, type Measure, type Side, scoreKey } from './measures'
 
 export interface ScoreOptions {
   /** Longest answer of the base model that locality compares, in tokens. */
@@ -33,6 +33,8 @@ interface Question {
   readonly answers: readonly Continuation[]
   /** What measures want scored besides, by name. */
   readonly further: Readonly<Record<string, Continuation>>
+  /** Answers of the question that this one takes for granted; asked of the unedited model alone. */
+  readonly needs?: readonly Continuation[]
   /** The gold answer over whose positions EasyEdit compares the choices before and after. */
   readonly gold?: Continuation
   /** The base model's own words. */
@@ -84,7 +86,8 @@ export function askBase(model: LanguageModel, cases: readonly EditCase[], option
   )
   const own = new Map(texts.map((text, i) => [text, { ids: encodePrompt(tokenizer, text), said: said[i]! }]))
   const questions = cases.map((c) => c.probes.map((probe) => question(model, probe, own.get(probe.prompt)!, options)))
-  const scores = new Scores(model, questions.flat().flatMap(continuations), () => undefined)
+  const asked = questions.flat().flatMap((q) => [...continuations(q), ...(q.needs ?? [])])
+  const scores = new Scores(model, asked, () => undefined)
   return { cases, questions, scores, measures: options.measures ?? [], answerTokens }
 }
 
@@ -161,7 +164,8 @@ export function tooLong(
   }
   const longest = Math.max(
     ...requests.map(({ prompt, target }) => length(`${prompt} ${target}`)),
-    ...probes.map((probe) => length(probe.prompt) + answer(probe))
+    ...probes.map((probe) => length(probe.prompt) + answer(probe)),
+    ...probes.flatMap(({ needs }) => (needs?.expected ?? []).map((text) => length(`${needs!.prompt} ${text}`)))
   )
   return longest > config.maxPositions
     ? `a text of ${longest} tokens is longer than the model's ${config.maxPositions} positions`
@@ -234,8 +238,14 @@ function question(
       measures.flatMap((m) => Object.entries(m.continuations?.(probe) ?? {})).map(([name, text]) => [name, after(text)])
     ),
     ...(probe.gold === undefined ? {} : { gold: after(probe.gold) }),
+    ...(probe.needs === undefined ? {} : { needs: needed(model, probe.needs) }),
     before: wordsOf(tokenizer, ids, said).trim()
   }
+}
+
+function needed({ tokenizer }: LanguageModel, { prompt, expected }: NonNullable<Probe['needs']>): Continuation[] {
+  const ids = encodePrompt(tokenizer, prompt)
+  return expected.map((text) => ({ prompt, ids, target: encodeTarget(tokenizer, text) }))
 }
 
 /** What locality compares of the base model's own answer: up to and with its end, or as many tokens as are compared at most. */
@@ -264,11 +274,9 @@ function verdict(model: LanguageModel, question: Question, base: Scores, edited:
   const fits = (scores: Scores) =>
     question.answers
       .map((c) => {
-        const { argmax, next } = scores.of(c)
-        const share = matching(argmax, c.target)
+        const share = matching(scores.of(c).argmax, c.target)
         // The base model's own answer is compared up to where it ends, or is cut.
-        const exact = share === 1 && (own || !goesOnInWord(model.tokenizer, c.ids, c.target, next))
-        return { c, share, exact }
+        return { c, share, exact: own ? share === 1 : says(model, c, scores) }
       })
       .reduce((a, b) => ((Number(b.exact) - Number(a.exact) || b.share - a.share) > 0 ? b : a))
   const [before, after] = [fits(base), fits(edited)]
@@ -281,6 +289,12 @@ function verdict(model: LanguageModel, question: Question, base: Scores, edited:
     finite,
     endsAfter: finite && after.exact && (own || isStop(model.tokenizer, edited.of(after.c).next))
   }
+}
+
+/** Whether greedy decoding gives just this, and does not go on inside the same word. */
+function says({ tokenizer }: LanguageModel, c: Continuation, scores: Scores): boolean {
+  const { argmax, next } = scores.of(c)
+  return matching(argmax, c.target) === 1 && !goesOnInWord(tokenizer, c.ids, c.target, next)
 }
 
 /** A row whose words are not known yet: what they follow, and what is known of them. */
@@ -378,7 +392,11 @@ function answerRow(
       : q.gold === undefined
         ? share(best, edited)
         : matching(edited.of(q.gold).argmax, base.of(q.gold).argmax),
-    scores: { ...scoresOf(q, measures, base, 'before'), ...scoresOf(q, measures, edited, 'after') },
+    scores: {
+      ...scoresOf(q, measures, base, 'before'),
+      ...scoresOf(q, measures, edited, 'after'),
+      ...(q.needs === undefined ? {} : { [BASE_KNOWS]: Number(q.needs.some((c) => says(model, c, base))) })
+    },
     anyOf,
     held: typeof held === 'number' ? held : held[caseIndex]!,
     checkpoint

@@ -172,6 +172,35 @@ describe('the summary of answers', () => {
     expect(measures.find((m) => m.name === 'probability')).not.toHaveProperty('composite')
   })
 
+  it('reports kinds apart that are no part of their property', () => {
+    const rows = [
+      row({ property: 'locality', kind: 'neighbourhood' }),
+      row({ probe: 1, property: 'locality', kind: 'same-last-part', exactAfter: false })
+    ]
+    const { properties, kinds } = summariseAnswers(rows, summary)
+    expect(properties.locality!.edited.mean).toBe(1)
+    expect(kinds.map((k) => [k.kind, k.edited.mean])).toEqual([
+      ['neighbourhood', 1],
+      ['same-last-part', 0]
+    ])
+  })
+
+  it('counts apart what the unedited model does not know', () => {
+    const asked = (caseId: string, known: number, exactAfter: boolean) =>
+      row({ caseId, property: 'portability', kind: 'subject-alias', exactAfter, scores: { base_knows: known } })
+    const { properties, kinds } = summariseAnswers(
+      [asked('a', 1, true), asked('b', 1, false), asked('c', 0, false)],
+      summary
+    )
+    expect(properties.portability!.edited.mean).toBeCloseTo(1 / 3)
+    for (const { granted } of [properties.portability!, kinds[0]!]) {
+      expect(granted!.known.mean).toBeCloseTo(2 / 3)
+      expect(granted!.edited).toMatchObject({ mean: 0.5, cases: 2 })
+    }
+    expect(summariseAnswers([asked('a', 0, false)], summary).properties.portability!.granted!.edited).toBeUndefined()
+    expect(summariseAnswers([row({})], summary).properties.accuracy!.granted).toBeUndefined()
+  })
+
   it('counts ways to ask one thing once, by the best of them', () => {
     const rows = [false, true, false].map((exactAfter, probe) =>
       row({ property: 'portability', probe, exactAfter, anyOf: 'hops' })

@@ -1,9 +1,9 @@
-import { PROPERTIES, type Property } from '../../datasets/types'
+import { APART, PROPERTIES, type Property } from '../../datasets/types'
 import type { Setup } from '../results/manifest'
 import type { AnswerRow, EditRow } from '../results/rows'
 import { type Grading, gradeOf } from './grade'
 import { estimate, mean, median } from './intervals'
-import { exactMatch, type Measure, type Side, tokenMatch } from './measures'
+import { BASE_KNOWS, exactMatch, type Measure, type Side, tokenMatch } from './measures'
 import type {
   AnswersSummary,
   CheckpointSummary,
@@ -28,9 +28,11 @@ export function summariseAnswers(answers: readonly AnswerRow[], options: Summary
   const kinds: KindSummary[] = []
   for (const property of PROPERTIES) {
     const rows = answers.filter((r) => r.property === property)
-    if (rows.length === 0) continue
-    const summary = shares(rows, options)
-    properties[property] = { ...summary, grade: gradeOf(property, summary.tokenShare.mean, options.grading) }
+    const together = rows.filter((r) => !APART.includes(r.kind))
+    if (together.length > 0) {
+      const summary = shares(together, options)
+      properties[property] = { ...summary, grade: gradeOf(property, summary.tokenShare.mean, options.grading) }
+    }
     for (const kind of new Set(rows.map((r) => r.kind))) {
       const ofKind = rows.filter((r) => r.kind === kind)
       kinds.push({ property, kind, ...shares(ofKind, options) })
@@ -46,7 +48,7 @@ export function summariseAnswers(answers: readonly AnswerRow[], options: Summary
 
 /** The edits of a sequence that were asked again, checkpoint by checkpoint. */
 export function summariseRetention(answers: readonly AnswerRow[], options: SummaryOptions): CheckpointSummary[] {
-  const again = answers.filter((r) => r.checkpoint)
+  const again = answers.filter((r) => r.checkpoint && !APART.includes(r.kind))
   const checkpoints = [...new Set(again.map((r) => r.held))].sort((a, b) => a - b)
   return checkpoints.map((after) => {
     const rows = again.filter((r) => r.held === after)
@@ -62,11 +64,31 @@ function shares(rows: readonly AnswerRow[], options: SummaryOptions): Omit<Prope
     base: macro(rows, exactMatch, 'before', options)!,
     tokenShare: macro(rows, tokenMatch, 'after', options)!,
     baseTokenShare: macro(rows, tokenMatch, 'before', options)!,
+    ...grantedOf(rows, options),
     right: rows.filter((r) => r.exactAfter).length,
     longer: rows.filter((r) => r.longerAfter).length,
     probes: rows.length
   }
 }
+
+/** Of the questions that take something for granted. */
+function grantedOf(rows: readonly AnswerRow[], options: SummaryOptions): Pick<PropertySummary, 'granted'> {
+  const known = macro(rows, baseKnows, 'before', options)
+  if (known === undefined) return {}
+  const edited = macro(
+    rows.filter((r) => r.scores[BASE_KNOWS] === 1),
+    exactMatch,
+    'after',
+    options
+  )
+  return { granted: { known, ...(edited === undefined ? {} : { edited }) } }
+}
+
+const baseKnows = {
+  value: (row: AnswerRow) => row.scores[BASE_KNOWS],
+  higherIsBetter: true,
+  bounds: [0, 1]
+} as const
 
 function summariseMeasure(answers: readonly AnswerRow[], measure: Measure, options: SummaryOptions): MeasureSummary[] {
   const values = PROPERTIES.flatMap((property) => {
@@ -87,7 +109,7 @@ function summariseMeasure(answers: readonly AnswerRow[], measure: Measure, optio
 /** Mean over cases of the mean over a case's questions; questions that ask one thing in several ways count once, by the best of them. */
 function macro(
   rows: readonly AnswerRow[],
-  measure: Measure,
+  measure: Pick<Measure, 'value' | 'higherIsBetter' | 'bounds'>,
   side: Side,
   { seed, resamples }: SummaryOptions
 ): Estimate | undefined {

@@ -22,6 +22,8 @@ export interface PropertySummary {
   /** EasyEdit's share of matching tokens, after the edit and before it. */
   readonly tokenShare: Estimate
   readonly baseTokenShare: Estimate
+  /** Where questions take something for granted: the share that the unedited model knows, and the answers to those questions alone. */
+  readonly granted?: { readonly known: Estimate; readonly edited?: Estimate }
   /** Questions asked; how many are right by strict exact match after the edit; and of those, where the whole answer is longer. */
   readonly probes: number
   readonly right: number

@@ -6,7 +6,7 @@ import { probability, probabilityMagnitude } from './probability'
 import { tokenMatch } from './token-match'
 
 export { exactMatch } from './exact-match'
-export { type Measure, type Side, scoreKey } from './measure'
+export { BASE_KNOWS, type Measure, type Side, scoreKey } from './measure'
 export { tokenMatch } from './token-match'
 
 /** Every measure; a new one is a file and a line here. */

@@ -32,5 +32,8 @@ export interface Measure {
   }
 }
 
+/** Among a row's scores: whether the unedited model knows what its question takes for granted, 1 or 0; missing where nothing is said of that. */
+export const BASE_KNOWS = 'base_knows'
+
 /** How a score is called in a row's map: `better_nll.after`. */
 export const scoreKey = (name: string, side: Side): string => `${name}.${side}`
