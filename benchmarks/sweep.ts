@@ -14,7 +14,8 @@ import { contextOf, editAll } from '../methods/context'
 
 /*
  * Which block a method should edit, and with which settings: the four properties for every block and variant, on the train half of
- * the world, so that the test half stays unseen.
+ * the world, so that the test half stays unseen; portability also where the unedited model knows what is asked, and locality also of subjects
+ * that share the first, and the last part of their name.
  * `npm run bench:sweep -- rome gptj-mini 40 '[{"clamp_norm_factor":4},{"clamp_norm_factor":16}]'`
  */
 
@@ -31,16 +32,17 @@ async function sweep(
   const model = await openModel(modelName)
   const method = findMethod(methodName)
   const context = contextOf({ cacheDir: cacheDir(), corpus: openCorpus(describeCorpus('world')) })
-  console.log('dataset      layer  accur. gener. portab. local. (base: gen.)    ES     PS     NS   ms/edit  settings')
+  console.log(
+    'dataset      layer  accur. gener. portab. known  local.  same first, last     ES     PS     NS   ms/edit  settings'
+  )
   for (const dataset of DATASETS) {
     const cases: EditCase[] = []
     for await (const c of dataset.load(undefined, { onBadRecord: 'fail', seed: 0, split: 'train', limit: count }))
       cases.push(c)
     const scored = dataset.measures.map(findMeasure)
     const base = askBase(model, cases, { localityTokens: 8, measures: scored })
-    for (const variant of variants) {
-      const layers =
-        variant.layer === undefined ? Array.from({ length: model.config.layers }, (_, i) => i) : [variant.layer]
+    for (const { layer: only, ...variant } of variants) {
+      const layers = only === undefined ? Array.from({ length: model.config.layers }, (_, i) => i) : [only]
       for (const layer of layers) {
         const known = publishedValues(methodName, model.config)?.hyperparameters ?? method.defaults?.(model.config)
         const where = known !== undefined && 'layers' in known ? { layers: [layer] } : { layer }
@@ -51,12 +53,17 @@ async function sweep(
         const edits = await editAll(method, model, groups, h, context)
         const ms = (performance.now() - start) / cases.length
         const { rows } = askEdited(model, base, edits, { setting: 'sweep', held: 1 })
-        const { properties: p, measures } = summariseAnswers(rows, {
+        const {
+          properties: p,
+          kinds,
+          measures
+        } = summariseAnswers(rows, {
           seed: 0,
           resamples: 1,
           grading: BOOK_GRADING,
           measures: scored
         })
+        const apart = (kind: string) => percent(kinds.find((k) => k.kind === kind)?.edited.mean)
         const probability = (label: string) =>
           measures.flatMap((m) => m.values).find((v) => v.label === label)?.edited.mean
         console.log(
@@ -66,8 +73,10 @@ async function sweep(
             percent(p.accuracy?.edited.mean),
             percent(p.generality?.edited.mean),
             percent(p.portability?.edited.mean),
+            percent(p.portability?.granted?.edited?.mean),
             percent(p.locality?.edited.mean),
-            percent(p.generality?.base.mean).padStart(12),
+            apart('same-first-part').padStart(10),
+            apart('same-last-part'),
             percent(probability('ES')).padStart(9),
             percent(probability('PS')),
             percent(probability('NS')),

@@ -82,5 +82,4 @@ it('passes healthy nights, names what a planted mistake breaks, and goes on from
   writeFileSync(file, healthy)
   expect(night()).toMatchObject({ failed: [], summary: expect.stringMatching(/^✅/) })
   expect(feed().match(/<title>nightly .*: gate failed/g)).toHaveLength(2)
-  expect(feed()).toMatch(/rome on gptj-mini, counterfact: locality \d+\.\d → \d+\.\d % \(\d+ edits lost/)
 }, 300_000)

@@ -412,8 +412,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'an answer may go on inside its last word',
     'harness/scoring/score-cases.ts',
-    '(own || !goesOnInWord(model.tokenizer, c.ids, c.target, next))',
-    '(own || next >= 0)',
+    '!goesOnInWord(tokenizer, c.ids, c.target, next)',
+    'next >= 0',
     SCORE
   ),
   mutation(
@@ -704,6 +704,55 @@ export const MUTATIONS: readonly Mutation[] = [
     '[...parts].reverse().flatMap',
     '[...parts].flatMap',
     'methods/regex-patch/regex-patch.test.ts'
+  ),
+  mutation(
+    'outputs are copied for nothing',
+    'harness/tensor/onnxruntime/ort.ts',
+    '{ ...fetches, [UNREADABLE]: null }',
+    '{ ...fetches }',
+    'harness/tensor/onnxruntime/kernels.test.ts'
+  ),
+  mutation(
+    'errors of ONNX Runtime are swallowed',
+    'harness/tensor/onnxruntime/ort.ts',
+    'if (!GIVES_UP.test((error as Error).message)) throw error',
+    'void GIVES_UP',
+    'harness/tensor/onnxruntime/kernels.test.ts'
+  ),
+  mutation(
+    'Muon forgets its momentum',
+    'harness/tensor/muon.ts',
+    'm[i] = mi',
+    'm[i] = 0 * mi',
+    'harness/tensor/muon.test.ts'
+  ),
+  mutation(
+    'the curriculum is all documents',
+    'harness/training/data.ts',
+    "stage === 'early' ? early :",
+    "stage === 'early' && early.length < 0 ? early :",
+    'harness/training/training.test.ts'
+  ),
+  mutation(
+    'a thread moves what another one moves',
+    'harness/training/shared.ts',
+    'return least === thread',
+    'return least >= 0',
+    'harness/training/training.test.ts'
+  ),
+  mutation(
+    'kinds that are reported apart count in their property',
+    'harness/scoring/summarise.ts',
+    'const together = rows.filter((r) => !APART.includes(r.kind))',
+    'const together = rows',
+    'harness/scoring/scoring.test.ts'
+  ),
+  mutation(
+    'what the unedited model does not know counts as known',
+    'harness/scoring/summarise.ts',
+    'r.scores[BASE_KNOWS] === 1',
+    'r.scores[BASE_KNOWS] !== undefined',
+    'harness/scoring/scoring.test.ts'
   ),
   // Comparing
   mutation(

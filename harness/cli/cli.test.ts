@@ -703,7 +703,7 @@ describe('mistakes end in one message, exit code 2, and nothing written', () => 
     [
       'a block the model has not',
       () => ['run', config(SMALL.replace('{ ', '{ layer: 9, '))],
-      /my\.yaml:4: layer: there is no block 9: the model's are 0 to 5/
+      /my\.yaml:4: layer: there is no block 9: the model's are 0 to 7/
     ],
     [
       'the same, found by check',

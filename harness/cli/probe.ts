@@ -29,7 +29,7 @@ export const probeCommand = command({
       percent(statement.exact),
       percent(question.exact)
     ])
-    print(table([['phrasing', 'asked', 'exact %', 'statements', 'questions'], ...rows], { right: [1, 2, 3, 4] }))
+    print(table([['facts', 'asked', 'exact %', 'statements', 'questions'], ...rows], { right: [1, 2, 3, 4] }))
     const relations = Object.entries(report.relations).map(([r, { facts, exact }]) => [
       r,
       String(facts),

@@ -56,7 +56,7 @@ it('pairs every method with every model and dataset, and cuts the cases into sha
 
 it('fills hyper-parameters from the defaults, the model and the config, in this order', async () => {
   const { settings } = await plan()
-  expect(settings[1]!.method.hyperparameters).toMatchObject({ key: 'original', layer: 0, kl_factor: 0.0625 })
+  expect(settings[1]!.method.hyperparameters).toMatchObject({ key: 'original', layer: 2, kl_factor: 0.0625 })
 })
 
 it('has the same hash for the same work, whatever the machine, and another for other work', async () => {
@@ -87,8 +87,8 @@ it('has the same hash for the same work, whatever the machine, and another for o
 })
 
 it('asks the methods whether their hyper-parameters fit each model, before anything is read', async () => {
-  expect(await complaint(CONFIG.replace('key: original', 'layer: 6'))).toMatch(
-    /^my\.yaml:7: layer: there is no block 6: the model's are 0 to 5/
+  expect(await complaint(CONFIG.replace('key: original', 'layer: 8'))).toMatch(
+    /^my\.yaml:7: layer: there is no block 8: the model's are 0 to 7/
   )
   const { estimateRun } = await import('./estimate')
   const { flops, seconds } = await estimateRun(await plan(CONFIG.replace('key: original', 'layer: 5')))

@@ -139,7 +139,7 @@ it('says what to do when there is no corpus, or too little of it', () => {
   const { corpus: _, ...none } = context('a')
   expect(() => secondMoment(model, site, everything, none)).toThrow(/needs a text corpus/)
   expect(() => secondMoment(model, site, everything, none)).toThrow(
-    expect.objectContaining({ hint: expect.stringMatching(/mom2_adjustment: false[\s\S]*halves locality/) })
+    expect.objectContaining({ hint: expect.stringMatching(/mom2_adjustment: false[\s\S]*locality from 97 to 70/) })
   )
   const little = { ...none, corpus: { id: 'little', documents: () => ['one two'] } }
   expect(() => secondMoment(model, site, everything, little)).toThrow(/fewer than the \d+ dimensions of a key/)

@@ -42,7 +42,7 @@ export function secondMoment(
       place: 'mom2_adjustment',
       hint: [
         'name one in the config: corpus: FILE, a document a line;',
-        "or set 'mom2_adjustment: false' as EasyEdit does, at a price: on the embedded model it halves locality (96 to 44 on CounterFact)"
+        "or set 'mom2_adjustment: false' as EasyEdit does, at a price: on gptj-mini's CounterFact accuracy falls from 100 to 35, locality from 97 to 70"
       ].join('\n')
     })
   }
