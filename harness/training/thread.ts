@@ -31,80 +31,116 @@ export type ThreadMessage =
   /** It waits until that is written: nobody moves a parameter meanwhile. */
   | { readonly type: 'checkpoint'; readonly done: number }
 
-function main({ recipe, thread, shared, documents, from, to, steps, checkpointEvery }: ThreadTask): void {
-  const data = new TrainingData(recipe, documents)
-  const shapes = shapesOf(recipe)
-  const architecture = architectureOf(recipe.config.architecture, recipe.name)
-  const views = (memory: SharedArrayBuffer) => viewsOf(recipe, memory)
-  const parameters = views(shared.parameters)
-  const gradients = shared.gradients.map(views)
-  const moments = { first: views(shared.first), second: views(shared.second) }
-  const numbers = new Float64Array(shared.numbers)
-  const control = new Int32Array(shared.control)
-  const { threads } = recipe
-  const together = () => barrier(control, threads)
-  const say = (message: ThreadMessage) => parentPort!.postMessage(message)
-  // The native library reads no shared memory.
-  const own = new Map([...parameters].map(([name, values]) => [name, new Float32Array(values.length)]))
-  const names = [...parameters.keys()]
-  const moved = ownedBy(recipe, thread)
-  const muons = moved.filter((name) => isMuons(name, shapes[name]!))
-  const adams = moved.filter((name) => !isMuons(name, shapes[name]!))
-  const adam = new Adam(new Map(adams.map((name) => [name, parameters.get(name)!])), {
-    learningRate: recipe.learningRate,
-    beta1: recipe.beta1,
-    beta2: recipe.beta2,
-    // Norms and biases do not decay.
-    weightDecay: (name) => (shapes[name]!.length > 1 ? recipe.weightDecay : 0),
-    moments
-  })
-  adam.steps = from
-  const muon = new Muon({ momentum: recipe.muonMomentum, weightDecay: recipe.weightDecay })
-  const rows = recipe.batch / threads
-  const total = new Map(moved.map((name) => [name, new Float32Array(parameters.get(name)!.length)]))
+class TrainingThread {
+  readonly #task: ThreadTask
+  readonly #data: TrainingData
+  readonly #shapes: Record<string, readonly number[]>
+  readonly #parameters: Map<string, Float32Array>
+  readonly #gradients: readonly Map<string, Float32Array>[]
+  readonly #momentum: Map<string, Float32Array>
+  /** Of each thread: the loss of its rows, then Σg² of what it moves. */
+  readonly #numbers: Float64Array
+  /** The native library reads no shared memory: this thread's copy of the parameters. */
+  readonly #own: Map<string, Float32Array>
+  /** Gradients of the whole batch, of the parameters that this thread moves. */
+  readonly #total: Map<string, Float32Array>
+  readonly #adam: Adam
+  readonly #muon: Muon
 
-  for (let step = from; step < to; step++) {
-    for (const [name, values] of own) values.set(parameters.get(name)!)
-    const batch = data.batch(step, thread * rows, rows)
+  constructor(task: ThreadTask) {
+    const { recipe, shared, thread, from } = task
+    this.#task = task
+    this.#data = new TrainingData(recipe, task.documents)
+    this.#shapes = shapesOf(recipe)
+    this.#parameters = viewsOf(recipe, shared.parameters)
+    this.#gradients = shared.gradients.map((memory) => viewsOf(recipe, memory))
+    this.#momentum = viewsOf(recipe, shared.first)
+    this.#numbers = new Float64Array(shared.numbers)
+    const copies = (names: Iterable<string>) =>
+      new Map([...names].map((name) => [name, new Float32Array(this.#parameters.get(name)!.length)]))
+    this.#own = copies(this.#parameters.keys())
+    this.#total = copies(ownedBy(recipe, thread))
+    const { learningRate, beta1, beta2, weightDecay, muonMomentum } = recipe
+    this.#adam = new Adam(this.#parameters, {
+      ...{ learningRate, beta1, beta2 },
+      // Norms and biases do not decay.
+      weightDecay: (name) => (this.#shapes[name]!.length > 1 ? weightDecay : 0),
+      moments: { first: this.#momentum, second: viewsOf(recipe, shared.second) }
+    })
+    this.#adam.steps = from
+    this.#muon = new Muon({ momentum: muonMomentum, weightDecay })
+  }
+
+  /** The gradients of its rows of a step's batch. */
+  differentiate(step: number): void {
+    const { recipe, thread } = this.#task
+    const { seq, config } = recipe
+    const rows = recipe.batch / recipe.threads
+    for (const [name, values] of this.#own) values.set(this.#parameters.get(name)!)
+    const { inputs, labels } = this.#data.batch(step, thread * rows, rows)
+    const names = [...this.#own.keys()]
+    const architecture = architectureOf(config.architecture, recipe.name)
     tf.tidy(() => {
-      const positions = Int32Array.from({ length: rows * recipe.seq }, (_, i) => i % recipe.seq)
-      const logitsAt = { rows: positions.map((_, i) => Math.floor(i / recipe.seq)), positions }
+      const positions = Int32Array.from({ length: rows * seq }, (_, i) => i % seq)
+      const logitsAt = { rows: positions.map((_, i) => Math.floor(i / seq)), positions }
       const objective = (...weights: tf.Tensor[]): tf.Scalar => {
         const byName = new Map(names.map((name, i) => [name, weights[i]!]))
-        const { logits } = forward(architecture, recipe.config, byName, padBatch(batch.inputs), { logitsAt })
-        return crossEntropy(logits!, tf.tensor1d(batch.labels, 'int32')).mean()
+        const { logits } = forward(architecture, config, byName, padBatch(inputs), { logitsAt })
+        return crossEntropy(logits!, tf.tensor1d(labels, 'int32')).mean()
       }
-      const tensors = names.map((name) => tf.tensor(own.get(name)!, [...shapes[name]!], 'float32'))
+      const tensors = names.map((name) => tf.tensor(this.#own.get(name)!, [...this.#shapes[name]!], 'float32'))
       const { value, grads } = tf.valueAndGrads(objective)(tensors)
-      numbers[thread] = value.dataSync()[0]!
-      for (const [i, name] of names.entries()) copyValues(grads[i]!, gradients[thread]!.get(name)!)
+      this.#numbers[thread] = value.dataSync()[0]!
+      for (const [i, name] of names.entries()) copyValues(grads[i]!, this.#gradients[thread]!.get(name)!)
     })
-    if (!together()) return
+  }
+
+  /** Of the parameters it moves, the gradients of the whole batch. */
+  average(): void {
+    const { thread, recipe } = this.#task
     let squares = 0
-    for (const [name, sum] of total) {
-      sum.set(gradients[0]!.get(name)!)
-      for (const other of gradients.slice(1)) add(sum, other.get(name)!)
-      squares += meanOf(sum, threads)
+    for (const [name, sum] of this.#total) {
+      sum.set(this.#gradients[0]!.get(name)!)
+      for (const other of this.#gradients.slice(1)) add(sum, other.get(name)!)
+      squares += divide(sum, recipe.threads)
     }
-    numbers[threads + thread] = squares
-    if (!together()) return
-    const of = (start: number) => numbers.subarray(start, start + threads).reduce((a, b) => a + b, 0)
-    const loss = of(0) / threads
-    const move = {
+    this.#numbers[recipe.threads + thread] = squares
+  }
+
+  /** Moves its parameters. @returns the loss of the whole batch before */
+  move(step: number): number {
+    const { recipe, steps } = this.#task
+    const sum = (start: number) => this.#numbers.subarray(start, start + recipe.threads).reduce((a, b) => a + b, 0)
+    const loss = sum(0) / recipe.threads
+    const norm = Math.sqrt(sum(recipe.threads))
+    const how = {
       learningRate: learningRateAt(recipe, step, steps),
-      scale: Math.min(1, recipe.clipNorm / (Math.sqrt(of(threads)) + 1e-6))
+      scale: Math.min(1, recipe.clipNorm / (norm + 1e-6))
     }
-    adam.step(new Map(adams.map((name) => [name, total.get(name)!])), move)
-    for (const name of muons)
-      muon.step(
-        {
-          values: parameters.get(name)!,
-          momentum: moments.first.get(name)!,
-          gradient: total.get(name)!,
-          shape: shapes[name] as [number, number]
-        },
-        move
-      )
+    const mine = [...this.#total]
+    this.#adam.step(new Map(mine.filter(([name]) => !isMuons(name, this.#shapes[name]!))), how)
+    for (const [name, gradient] of mine) {
+      const shape = this.#shapes[name]!
+      if (!isMuons(name, shape)) continue
+      const [values, momentum] = [this.#parameters.get(name)!, this.#momentum.get(name)!]
+      this.#muon.step({ values, momentum, gradient, shape: shape as [number, number] }, how)
+    }
+    return loss
+  }
+}
+
+function main(task: ThreadTask): void {
+  const { recipe, shared, thread, from, to, checkpointEvery } = task
+  const own = new TrainingThread(task)
+  const control = new Int32Array(shared.control)
+  const together = () => barrier(control, recipe.threads)
+  const say = (message: ThreadMessage) => parentPort!.postMessage(message)
+  for (let step = from; step < to; step++) {
+    own.differentiate(step)
+    if (!together()) return
+    own.average()
+    if (!together()) return
+    const loss = own.move(step)
     if (!together()) return
     if (thread > 0) continue
     if (!Number.isFinite(loss)) throw new Error(`the loss of step ${step} is ${loss}`)
@@ -121,8 +157,8 @@ function add(sum: Float32Array, other: Float32Array): void {
   for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + other[i]!
 }
 
-/** Divides a sum by its parts. @returns the sum of the squares */
-function meanOf(sum: Float32Array, parts: number): number {
+/** Divides a sum by its parts, in place. @returns the sum of the squares */
+function divide(sum: Float32Array, parts: number): number {
   let squares = 0
   for (let i = 0; i < sum.length; i++) {
     const mean = sum[i]! / parts
