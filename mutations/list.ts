@@ -787,7 +787,7 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'other machines’ times are compared',
     'harness/compare/compare.ts',
-    'if (about(base) !== about(run))',
+    'if (machine !== other)',
     'if (false as boolean)',
     'harness/compare/compare.test.ts'
   ),
@@ -804,6 +804,20 @@ export const MUTATIONS: readonly Mutation[] = [
     'rule[key] === undefined || rule[key] === c[key]',
     'rule[key] === undefined || c[key] !== undefined',
     'harness/compare/gate.test.ts'
+  ),
+  mutation(
+    'a rule about a property is about its kinds too',
+    'harness/compare/gate.ts',
+    '(rule.kind ?? null) === c.kind &&',
+    '',
+    'harness/compare/gate.test.ts'
+  ),
+  mutation(
+    'the pages leave out what is reported apart',
+    'reports/leaderboard.ts',
+    'k.property === p && APART.includes(k.kind)',
+    'k.property === p && k.kind === p',
+    'reports/reports.test.ts'
   ),
   mutation(
     'steps are not adjusted for the lines that are looked at',

@@ -113,8 +113,7 @@ async function parquetOf(records: Records): Promise<Uint8Array> {
 
 const PARQUET_TYPES: Readonly<Record<string, 'STRING' | 'BOOLEAN'>> = { string: 'STRING', boolean: 'BOOLEAN' }
 
-export const FORMATS = ['markdown', 'latex', 'csv', 'json', 'parquet'] as const
-export type Format = (typeof FORMATS)[number]
+export type Format = 'markdown' | 'latex' | 'csv' | 'json' | 'parquet'
 
 /** File endings by which a format is known. */
 export const ENDINGS: Readonly<Record<string, Format>> = {

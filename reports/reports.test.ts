@@ -291,6 +291,32 @@ it('writes every answer of a run beside its page', () => {
   expect(page('runs', 'quickstart-1.answers.csv')).toContain('edited_model_says')
 })
 
+it('shows kinds that are reported apart, and what the unedited model knew, beside their property and in the CSV', async () => {
+  const at = mkdtempSync(join(tmpdir(), 'bench-apart-'))
+  const { grade: _, ...shares } = property(0.42, 'low')
+  const known = { known: estimate(0.75), edited: estimate(0.25) }
+  const own = setting('rome', {
+    properties: { locality: property(0.9, 'high'), portability: { ...property(0.2, 'low'), granted: known } },
+    kinds: [
+      { ...shares, property: 'locality', kind: 'same-last-part' },
+      { ...shares, property: 'portability', kind: 'subject-alias', granted: known }
+    ]
+  })
+  const runs = [run('apart', '2026-01-01T00:00:00Z', [own])]
+  const { index, pages } = await writeSite(at, runs, () => [answer])
+  const cells = readFileSync(index, 'utf8').match(/<td class="cell.*?<\/td>/g)!
+  expect(cells[2]).toContain('base knows 75.0: 25.0')
+  expect(cells[3]).toContain('same last part 42.0')
+  expect(readFileSync(pages[0]!, 'utf8')).toContain('<td class="n">75.0</td><td class="n">25.0</td></tr>')
+  const [line] = Papa.parse<Record<string, string>>(resultsCsv(runs), { header: true }).data
+  expect(line).toMatchObject({
+    same_last_part_exact_match: '0.42',
+    portability_base_knows: '0.75',
+    portability_exact_match_where_known: '0.25'
+  })
+  rmSync(at, { recursive: true })
+})
+
 describe('tables for papers', () => {
   const better = { accuracy: property(0.97, 'high'), generality: property(0.4, 'low') }
   const runs = [run('a', '', [setting('rome'), setting('ft-l', { label: 'ft_l & 5%|', properties: better })])]

@@ -1,5 +1,7 @@
-import { historyOf, readHistoryRun, runsByName } from '../harness/compare/history'
+import { HISTORY_COLUMNS, type HistoryRun, historyOf, historyRunOf } from '../harness/compare/history'
 import { UserError } from '../harness/errors'
+import { groupBy } from '../harness/group-by'
+import { columnsOf } from '../harness/results/columns'
 import { listRuns } from '../harness/results/runs'
 import { readRun } from '../harness/scoring/run-summary'
 import { writeSite } from './site'
@@ -18,10 +20,12 @@ export async function writeReport(
     })
   }
   const dirs = new Map<string, string>()
+  const past: HistoryRun[] = []
   const summaries = complete.flatMap(({ dir, manifest }) => {
     try {
-      const { summary } = readRun(dir)
+      const { summary, answers, edits } = readRun(dir)
       dirs.set(manifest.id, dir)
+      past.push(historyRunOf(dir, manifest, columnsOf(answers, HISTORY_COLUMNS), edits))
       return [summary]
     } catch (error) {
       // One damaged run is no reason to leave out the others.
@@ -31,10 +35,12 @@ export async function writeReport(
     }
   })
   if (summaries.length === 0) throw new UserError('no run here can be read', { place: resultsDir })
-  const readable = complete.filter(({ manifest }) => dirs.has(manifest.id))
   // One run is no history.
-  const histories = [...runsByName(readable).values()].flatMap((own) =>
-    own.length < 2 ? [] : [historyOf(own.map(readHistoryRun))]
+  const many = [...groupBy(past, (run) => run.name).values()].filter((runs) => runs.length > 1)
+  return writeSite(
+    siteDir,
+    summaries,
+    (id) => readRun(dirs.get(id)!).answers,
+    many.map((runs) => historyOf(runs))
   )
-  return writeSite(siteDir, summaries, (id) => readRun(dirs.get(id)!).answers, histories)
 }

@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import type { Argv } from 'yargs'
+import type { Format } from '../../reports/export'
 import { command } from './command'
 
-/** Here, since the options are declared before anything is loaded. */
-const FORMATS = ['markdown', 'latex', 'csv', 'json', 'parquet'] as const
+/** Options are declared before anything is loaded. */
+const FORMATS = ['markdown', 'latex', 'csv', 'json', 'parquet'] as const satisfies readonly Format[]
 
 const builder = (yargs: Argv) =>
   yargs

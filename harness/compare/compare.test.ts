@@ -151,6 +151,18 @@ it('takes a case with several questions as one, and ways to ask one thing as one
   expect(compared('one')).toMatchObject({ cases: 1, base: 1, run: 1, lost: 0 })
 })
 
+it('has lines of their own for kinds that are reported apart', () => {
+  const rows = (kept: boolean) => [
+    ...some(30, () => true).map((r) => ({ ...r, property: 'locality' as const, kind: 'neighbourhood' })),
+    ...some(30, () => kept).map((r) => ({ ...r, property: 'locality' as const, kind: 'same-last-part' }))
+  ]
+  const { properties } = compareRuns(run(rows(true)), run(rows(false)))
+  expect(properties.map((c) => [c.property, c.kind, c.run, c.verdict])).toEqual([
+    ['locality', null, 1, 'same'],
+    ['locality', 'same-last-part', 0, 'worse']
+  ])
+})
+
 it('keeps what a sequence answers at once from what it answers at its end', () => {
   const protocol = {
     kind: 'sequential',

@@ -1,7 +1,8 @@
 import { APART, PROPERTIES, type Property } from '../../datasets/types'
 import { groupBy } from '../group-by'
-import type { MachineAbout, Setting } from '../results/manifest'
+import { type MachineAbout, machineName, type Setting } from '../results/manifest'
 import { protocolName } from '../results/protocol'
+import { mean } from '../scoring/intervals'
 import { summariseEfficiency } from '../scoring/summarise'
 import type { EfficiencySummary } from '../scoring/types'
 import { type Pairs, pairAnswers, pairRightness, type Rightness } from './pairs'
@@ -224,8 +225,6 @@ function compareProperty({ base, run }: Rightness, note: string | null, { seed, 
   }
 }
 
-const mean = (values: Float64Array): number => values.reduce((sum, v) => sum + v, 0) / values.length
-
 function verdictOf(difference: Difference | null, adjustedP: number | null, significance: number): Verdict {
   if (difference === null || adjustedP === null) return 'not comparable'
   if (adjustedP >= significance) return 'same'
@@ -288,10 +287,8 @@ function compareEfficiency(
   baseEdits: ReadonlyMap<string, readonly ComparedEdit[]>,
   runEdits: ReadonlyMap<string, readonly ComparedEdit[]>
 ): Pick<Comparison, 'efficiency' | 'efficiencyNote'> {
-  const about = ({ machine: { cpu, cores, platform, backend, workers } }: ComparedRun) =>
-    [cpu, `${cores} cores`, platform, backend, `${workers} workers`].join(', ')
-  if (about(base) !== about(run))
-    return { efficiency: [], efficiencyNote: `other machines: ${about(base)}; and ${about(run)}` }
+  const [machine, other] = [machineName(base.machine), machineName(run.machine)]
+  if (machine !== other) return { efficiency: [], efficiencyNote: `other machines: ${machine}; and ${other}` }
   const before = new Map(base.settings.map((s) => [settingKey(s), s.id]))
   const costs = (edits: readonly ComparedEdit[] = []) => summariseEfficiency(edits, { ms: 0, parts: [] }, true)
   const efficiency = run.settings.flatMap((setting) => {

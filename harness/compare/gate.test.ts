@@ -52,6 +52,15 @@ it('heeds drops, floors and slowdowns, of what they are about', () => {
   expect(failures(quick, { slowdown: 2 })).toEqual([])
 })
 
+it('means properties alone, unless a rule names a kind that is reported apart', () => {
+  const apart = property({ property: 'locality', kind: 'same-last-part', base: 0.5, run: 0.4 })
+  const both = comparison({ properties: [property({ property: 'locality', base: 0.9, run: 0.9 }), apart] })
+  expect(failures(both, { floors: [{ at_least: 0.8, property: 'locality' }] })).toEqual([])
+  expect(failures(both, { floors: [{ at_least: 0.8, property: 'locality', kind: 'same-last-part' }] })).toEqual([
+    'locality, same-last-part is 40.0 %'
+  ])
+})
+
 it('fails what is missing unless told otherwise, but not what is new', () => {
   const of = (note: string) =>
     comparison({ properties: [property({ base: null, run: null, difference: null, p: null, adjustedP: null, note })] })

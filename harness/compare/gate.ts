@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { APART, PROPERTIES } from '../../datasets/types'
 import type { Comparison, PropertyComparison } from './compare'
-import { flipCells } from './text'
+import { flipCells, lineName } from './text'
 
 const share = z.number().min(0).max(1)
 /** Which settings and properties a rule is about; all when it does not say. */
@@ -67,7 +67,7 @@ export function gate(comparison: Comparison, rules: GateRules): GateCheck[] {
       check(group, 'is comparable', rules.missing === 'fail' && absent && (c.note ?? 'it is not'))
       continue
     }
-    const what = c.kind === null ? c.property : `${c.property} (${c.kind})`
+    const what = lineName(c)
     const fell = `${what} fell from ${percent(c.base)} to ${percent(c.run)} (${c.lost} edits lost, ${c.won} won, adjusted p ${c.adjustedP!.toPrecision(2)})`
     if (rules.significance !== false)
       check(
@@ -89,8 +89,8 @@ export function gate(comparison: Comparison, rules: GateRules): GateCheck[] {
     for (const c of own)
       check(
         groupOf(c),
-        `${c.property} reaches ${percent(floor.at_least)}`,
-        c.run! < floor.at_least && `${c.property} is ${percent(c.run!)}${firstFlip(comparison, c)}`
+        `${lineName(c)} reaches ${percent(floor.at_least)}`,
+        c.run! < floor.at_least && `${lineName(c)} is ${percent(c.run!)}${firstFlip(comparison, c)}`
       )
   }
   if (rules.slowdown !== undefined) {

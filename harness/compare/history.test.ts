@@ -44,7 +44,7 @@ it('lays runs in order of time, and names what changed where a line steps', () =
     ['run-4', 0.5]
   ])
   expect(accuracy!.points[0]!.interval!.low).toBeLessThan(1)
-  expect(time).toMatchObject({ what: 'time', machine: 'A, 2 cores, b, 2 workers', steps: [] })
+  expect(time).toMatchObject({ what: 'time', machine: 'A, 2 cores, x, b, 2 workers', steps: [] })
   const [{ run, series, step }, ...more] = stepsOf(history) as [ReturnType<typeof stepsOf>[number]]
   expect(more).toEqual([])
   expect(run.id).toBe('run-3')

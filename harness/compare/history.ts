@@ -1,6 +1,6 @@
 import { groupBy } from '../group-by'
-import { rowsOf } from '../results/columns'
-import { type MachineAbout, type Manifest, readManifest, type Setting } from '../results/manifest'
+import { type Columns, rowsOf } from '../results/columns'
+import { type MachineAbout, type Manifest, machineName, readManifest, type Setting } from '../results/manifest'
 import type { AnswerRow, EditRow } from '../results/rows'
 import { refuseForeign } from '../results/runs'
 import { answersTable, editsTable } from '../results/tables'
@@ -81,7 +81,8 @@ export interface HistoryOptions {
 
 export const HISTORY_DEFAULTS: HistoryOptions = { significance: 0.05, seed: 0, resamples: 1000 }
 
-const ANSWER_COLUMNS = [
+/** Of the answers. */
+export const HISTORY_COLUMNS = [
   'setting',
   'caseId',
   'property',
@@ -96,9 +97,20 @@ const EDIT_COLUMNS = ['setting', 'editMs'] as const satisfies readonly (keyof Ed
 /** Reads what a history needs of a complete run. @throws UserError when its files are not as they were written */
 export function readHistoryRun(dir: string): HistoryRun {
   const manifest = readManifest(dir)
-  const { id, name, startedAt, version, gitCommit, machine, settings, files = {} } = manifest
-  const answers = answersTable.readColumns(dir, 'answers.arrow', files, ANSWER_COLUMNS)
+  const { files = {} } = manifest
+  const answers = answersTable.readColumns(dir, 'answers.arrow', files, HISTORY_COLUMNS)
   const edits = rowsOf(editsTable.readColumns(dir, 'edits.arrow', files, EDIT_COLUMNS), EDIT_COLUMNS)
+  return historyRunOf(dir, manifest, answers, edits)
+}
+
+/** What a history needs of a run whose rows are there. @throws UserError when they are of another run */
+export function historyRunOf(
+  dir: string,
+  manifest: Manifest,
+  answers: Columns<AnswerRow, (typeof HISTORY_COLUMNS)[number]>,
+  edits: readonly Pick<EditRow, (typeof EDIT_COLUMNS)[number]>[]
+): HistoryRun {
+  const { id, name, startedAt, version, gitCommit, machine, settings } = manifest
   const rows = groupBy(Array(answers.length).keys(), (i) => answers.setting.get(i))
   refuseForeign(dir, manifest, [...rows.keys(), ...edits.map((e) => e.setting)])
   const times = groupBy(edits, (e) => e.setting)
@@ -193,9 +205,6 @@ const aboutLine = ({ setting: { label, model, dataset }, protocol }: HistoryLine
   dataset: dataset.name,
   protocol
 })
-
-const machineName = ({ cpu, cores, backend, workers }: MachineAbout): string =>
-  [cpu, `${cores} cores`, backend, `${workers} workers`].join(', ')
 
 /** Run by run, the shares of all cases that any of them has, in one order. */
 function sharesOf(entries: readonly Entry[], what: string): Float64Array[] {

@@ -1,4 +1,5 @@
 import { randomStream } from '../random'
+import { mean } from '../scoring/intervals'
 import { signFlip } from './statistics'
 
 /*
@@ -125,14 +126,10 @@ export function timeSteps(values: readonly number[], { significance, seed, lines
   })
 }
 
-const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length
-
 const range = (from: number, to: number): number[] => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i)
 
-function meanOf(shares: Float64Array): number {
-  const known = shares.filter((share) => !Number.isNaN(share))
-  return known.reduce((sum, share) => sum + share, 0) / known.length
-}
+/** Of the cases that have one. */
+const meanOf = (shares: Float64Array): number => mean(shares.filter((share) => !Number.isNaN(share)))
 
 /** Each case's mean over the runs that have it. */
 function caseMeans(runs: readonly Float64Array[]): Float64Array {

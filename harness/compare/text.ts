@@ -18,6 +18,10 @@ export const PROPERTY_HEADER = [
 
 const signed = (share: number): string => `${share > 0 ? '+' : ''}${percent(share)}`
 
+/** `locality`; `locality, same-last-part`. */
+export const lineName = ({ property, kind }: Pick<PropertyComparison, 'property' | 'kind'>): string =>
+  kind === null ? property : `${property}, ${kind}`
+
 export function propertyCells(c: PropertyComparison): string[] {
   const name = `${c.label} on ${c.model}, ${c.dataset}${c.protocol === 'single' ? '' : `, ${c.protocol}`}`
   if (c.difference === null || c.base === null || c.run === null)
@@ -25,7 +29,7 @@ export function propertyCells(c: PropertyComparison): string[] {
   const { mean, low, high } = c.difference
   return [
     name,
-    c.kind === null ? c.property : `${c.property}, ${c.kind}`,
+    lineName(c),
     percent(c.base),
     percent(c.run),
     signed(mean),

@@ -66,6 +66,10 @@ export interface MachineAbout {
   readonly workers: number
 }
 
+/** Machines of one name have times that can be compared. */
+export const machineName = ({ cpu, cores, platform, backend, workers }: MachineAbout): string =>
+  [cpu, `${cores} cores`, platform, backend, `${workers} workers`].join(', ')
+
 /** A record that became no case of a run. */
 export interface SkippedInRun {
   readonly dataset: string

@@ -55,7 +55,14 @@ function bootstrap(values: readonly number[], seed: number, resamples: number): 
   return [quantile(0.025), quantile(0.975)]
 }
 
-export const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length
+export function mean(values: Iterable<number>): number {
+  let [sum, count] = [0, 0]
+  for (const value of values) {
+    sum += value
+    count++
+  }
+  return sum / count
+}
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)

@@ -10,7 +10,11 @@ import { summariseAnswers, summariseEfficiency, summariseRetention } from './sum
 import type { RunSummary, SettingSummary } from './types'
 
 /** A complete run with all its numbers, recomputed from its rows. @throws UserError when a file of it is not as it was written */
-export function readRun(dir: string): { summary: RunSummary; answers: readonly AnswerRow[] } {
+export function readRun(dir: string): {
+  summary: RunSummary
+  answers: readonly AnswerRow[]
+  edits: readonly EditRow[]
+} {
   const manifest = readManifest(dir)
   const { answers, edits } = readRows(dir, manifest)
   const { id, name, startedAt, seconds, version, gitCommit, machine, config } = manifest
@@ -22,7 +26,8 @@ export function readRun(dir: string): { summary: RunSummary; answers: readonly A
   )
   return {
     summary: { id, name, startedAt, seconds, seed: config.seed, version, gitCommit, machine, grading, settings },
-    answers
+    answers,
+    edits
   }
 }
 

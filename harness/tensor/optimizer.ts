@@ -62,10 +62,3 @@ export class Adam {
     }
   }
 }
-
-/** √Σg² over all gradients, the norm that gradient clipping compares with. */
-export function globalNorm(gradients: ReadonlyMap<string, Float32Array>): number {
-  let sum = 0
-  for (const g of gradients.values()) for (let i = 0; i < g.length; i++) sum += g[i]! * g[i]!
-  return Math.sqrt(sum)
-}

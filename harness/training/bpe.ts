@@ -11,23 +11,15 @@ export const END_OF_TEXT = '<|endoftext|>'
 /** Files of a tokenizer in Hugging Face layout, by name. End of text has the id 0. */
 export type TokenizerFiles = Readonly<Record<'tokenizer.json' | 'tokenizer_config.json', string>>
 
-/** A common word counts as if the texts held it so many times more. */
-const COMMON = 200
-
 /**
  * Learns a vocabulary of `vocabSize` tokens: end of text, the 256 bytes, then the most frequent pairs one after another.
  * Equal counts are settled by the smaller token ids, so the result depends on the texts alone.
- * @param common words that should become tokens though the texts hold them rarely, with the space before them
  */
-export function trainTokenizer(
-  texts: Iterable<string>,
-  vocabSize: number,
-  common: readonly string[] = []
-): TokenizerFiles {
+export function trainTokenizer(texts: Iterable<string>, vocabSize: number): TokenizerFiles {
   const alphabet = byteAlphabet()
   const vocabulary = [END_OF_TEXT, ...[...alphabet].sort()]
   const ids = new Map(vocabulary.map((token, id) => [token, id]))
-  const words = countPieces(texts, common, alphabet, ids)
+  const words = countPieces(texts, alphabet, ids)
   const merges: [string, string][] = []
   while (vocabulary.length < vocabSize) {
     const pair = mostFrequentPair(words, vocabSize)
@@ -46,13 +38,8 @@ interface Word {
   readonly count: number
 }
 
-function countPieces(
-  texts: Iterable<string>,
-  common: readonly string[],
-  alphabet: readonly string[],
-  ids: ReadonlyMap<string, number>
-): Word[] {
-  const counts = new Map(common.map((word) => [word, COMMON]))
+function countPieces(texts: Iterable<string>, alphabet: readonly string[], ids: ReadonlyMap<string, number>): Word[] {
+  const counts = new Map<string, number>()
   for (const text of texts) {
     for (const [piece] of text.matchAll(PIECES)) counts.set(piece, (counts.get(piece) ?? 0) + 1)
   }

@@ -50,8 +50,8 @@ export async function pretrain(
   const checkpoint = new Checkpoint(join(options.out, 'checkpoint'), recipe)
   const shared = shareState(recipe)
   const from = options.resume ? checkpoint.read(shared) : 0
-  if (from === 0)
-    for (const [name, values] of initialParameters(recipe)) viewsOf(recipe, shared.parameters).get(name)!.set(values)
+  const parameters = viewsOf(recipe, shared.parameters)
+  if (from === 0) for (const [name, values] of initialParameters(recipe)) parameters.get(name)!.set(values)
   const documents = texts.map(({ text }) => text)
   const tokenizerFiles = trainTokenizer(documents, recipe.config.vocab)
   const early = texts.flatMap((text, i) => (text.early ? [i] : []))
@@ -76,10 +76,7 @@ export async function pretrain(
     if (message.type === 'step') onStep(message.done, message.loss)
     else checkpoint.write(shared, message.done)
   })
-  saveModel(options.out, recipe.config, viewsOf(recipe, shared.parameters), tokenizerFiles, {
-    dtype: 'F16',
-    endOfText: 0
-  })
+  saveModel(options.out, recipe.config, parameters, tokenizerFiles, { dtype: 'F16', endOfText: 0 })
   checkpoint.remove()
   return { loss: mean(recent.slice(-100)), seconds: (performance.now() - start) / 1000 }
 }

@@ -9,6 +9,7 @@ import { shareDocuments, TrainingData } from './data'
 import { pretrain } from './pretrain'
 import { learningRateAt, RECIPES, type Recipe } from './recipes'
 import { isMuons, ownedBy, shapesOf } from './shared'
+import { worldTexts } from './texts'
 
 let dir: string
 beforeAll(() => useBackend('onnxruntime', { threads: 1 }))
@@ -65,6 +66,16 @@ const numbered = shareDocuments(
   Array.from({ length: 50 }, (_, i) => [i]),
   [...Array(10).keys()]
 )
+
+it('a curriculum begins with what is about a dense share of the subjects, and about nobody', () => {
+  const texts = worldTexts(RECIPES[0]!)
+  const [early, late] = [texts.filter((t) => t.early), texts.filter((t) => !t.early)]
+  expect(early.length / texts.length).toBeGreaterThan(0.2)
+  expect(early.length / texts.length).toBeLessThan(0.4)
+  const named = (name: string) => (t: { text: string }) => t.text.startsWith(`All about ${name}`)
+  expect(early.some(named('the zebra'))).toBe(true)
+  expect(late.filter((t) => t.text.startsWith('All about ')).length).toBeGreaterThan(300)
+})
 
 describe('training data', () => {
   const data = new TrainingData({ ...tiny(9), batch: 2, seq: 5, curriculum: { tokens: 30, share: 0.2 } }, numbered)

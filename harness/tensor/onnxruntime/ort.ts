@@ -18,12 +18,12 @@ export function operand(data: Float32Array | Int32Array, dims: readonly number[]
 class Discarded {}
 
 /**
- * After a run the binding copies every output into fresh memory, also those it has just written to memory of ours: a third of the time of small
- * kernels, and garbage without end. So the first output of our graphs is of a type it has no values for. It gives up there, when all is computed
+ * After a run the binding copies every output into fresh memory, also those it has just written to memory of ours: time, and garbage
+ * without end. So the first output of our graphs is of a type it has no values for. It gives up there, when all is computed
  * and nothing is copied; every other error is one.
  */
 const GIVES_UP = /^Tensor type \(16\) is not supported/
-/** Bytes from which on a copy costs more than giving up, about 15 µs. */
+/** Bytes from which on a copy costs more than giving up. */
 const LEAST_COPY = 32_768
 
 /** An ONNX model ready to run, synchronously. */
