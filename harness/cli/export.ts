@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import type { Argv } from 'yargs'
 import type { Format } from '../../reports/export'
+import { harmless } from '../terminal'
 import { command } from './command'
 
 /** Options are declared before anything is loaded. */
@@ -59,7 +60,8 @@ export const exportCommand = command({
         format,
         dirs.map((dir) => readRun(dir).summary)
       )
-    if (file === undefined) process.stdout.write(content)
+    const shown = typeof content === 'string' && process.stdout.isTTY ? harmless(content) : content
+    if (file === undefined) process.stdout.write(shown)
     else replaceWhole(file, (temporary) => writeFileSync(temporary, content))
   }
 })
