@@ -132,7 +132,7 @@ describe('bench history and bench export', () => {
     expect(rowsIn('a.parquet').map((r: { prompt: string }) => r.prompt)).toEqual(
       json.map((r: { prompt: string }) => r.prompt)
     )
-  })
+  }, 180_000)
 
   test.each([
     ['a history that is not there', ['history', 'nightly'], /runs: no complete run of 'nightly'|no complete run/],
