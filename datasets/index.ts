@@ -1,12 +1,15 @@
 import { closestTo } from '../harness/closest'
 import { UserError } from '../harness/errors'
+import { convsent } from './convsent'
 import { counterfact } from './counterfact'
+import { hallucination } from './hallucination'
+import { mquake } from './mquake'
 import { UnknownLayout } from './records'
 import type { Dataset, EditCase, LoadOptions } from './types'
 import { zsre } from './zsre'
 
 /** Every dataset; a new one is a folder and a line here. */
-export const DATASETS: readonly Dataset[] = [counterfact, zsre]
+export const DATASETS: readonly Dataset[] = [counterfact, zsre, mquake, hallucination, convsent]
 
 /** @throws UserError with the closest name when there is no such dataset */
 export function findDataset(name: string, place?: string): Dataset {

@@ -220,6 +220,132 @@ describe('zsRE', () => {
   })
 })
 
+describe('MQuAKE', () => {
+  const official = sample('mquake/sample/mquake.json')
+
+  it('becomes an edit for every rewrite, three ways to ask one thing, and the hops that no edit writes', async () => {
+    const [one, both] = await load('mquake', official)
+    expect(kinds(one!.probes)).toEqual({ 'accuracy/rewrite': 1, 'portability/multi-hop': 3, 'locality/hop': 1 })
+    expect(kinds(both!.probes)).toEqual({ 'accuracy/rewrite': 2, 'portability/multi-hop': 3 })
+    expect(both!.requests.map((r) => r.prompt.slice(r.subjectAt).startsWith(r.subject))).toEqual([true, true])
+    const hops = one!.probes.filter((p) => p.property === 'portability')
+    expect(hops.map((p) => p.anyOf)).toEqual(['questions', 'questions', 'questions'])
+    const [first] = official as unknown as [
+      { new_answer: string; answer: string; new_single_hops: { answer: string }[] }
+    ]
+    expect(hops[0]!.expected).toEqual([first.new_answer])
+    expect(hops[0]!.needs!.expected).toEqual([first.answer])
+    expect(one!.probes.at(-1)).toMatchObject({ expected: 'same-as-before', truth: [first.new_single_hops[1]!.answer] })
+  })
+
+  it('accepts other names, and what MQuAKE-T says was right before as well', async () => {
+    const more = { new_answer_alias: ['Other', ' '], answer_alias: ['Old'], answer_extended: ['Older', 'Old'] }
+    const [c] = await load('mquake', [{ ...official[0], ...more }])
+    const { expected, needs } = c!.probes.find((p) => p.kind === 'multi-hop')!
+    expect(expected.slice(1)).toEqual(['Other'])
+    expect(needs!.expected.slice(1)).toEqual(['Old', 'Older'])
+  })
+
+  it('reads the rows of MQuAKE-Remastered, whose targets are flat, to the same case', async () => {
+    const [flatter] = await load('mquake', sample('mquake/sample/remastered.json'))
+    const [nested] = await load('mquake', official)
+    expect({ ...flatter, place: '' }).toEqual({ ...nested, place: '' })
+  })
+
+  it('puts the demonstrations of a file before questions, with thoughts or without', async () => {
+    writeFileSync(join(dir, 'shown.txt'), 'Q: a? A: b\n')
+    const options = { prompting: 'few-shot', prompts: 'shown.txt' }
+    const [few] = await load('mquake', official, { options })
+    const [{ questions }] = official as unknown as [{ questions: string[] }]
+    const probe = few!.probes.find((p) => p.kind === 'multi-hop')!
+    expect(probe.prompt).toBe(`Q: a? A: b\nQ: ${questions[0]} A:`)
+    expect(probe.answersAfter).toBeUndefined()
+    const [thought] = await load('mquake', official, { options: { ...options, prompting: 'chain-of-thought' } })
+    expect(thought!.probes.find((p) => p.kind === 'multi-hop')).toMatchObject({
+      prompt: `Q: a? A: b\n\nQuestion: ${questions[0]}\nThoughts:`,
+      answersAfter: 'Answer:'
+    })
+  })
+
+  it('asks hops after the demonstrations of their relation', async () => {
+    writeFileSync(join(dir, 'rel.json'), '{"P37":"Q: c? A: d"}')
+    const [c] = await load('mquake', official, { options: { hop_prompts: 'rel.json' } })
+    const [{ new_single_hops }] = official as unknown as [{ new_single_hops: { question: string }[] }]
+    expect(c!.probes.at(-1)!.prompt).toBe(`Q: c? A: d\nQ: ${new_single_hops[1]!.question} A:`)
+  })
+
+  it('says which demonstrations are missing, and where they are', async () => {
+    expect(await complaint('mquake', official, { options: { prompting: 'few-shot' } })).toMatch(
+      /options of mquake: prompting 'few-shot' needs demonstrations\n.*multihop-prompts\.txt/
+    )
+    const absent = { prompting: 'few-shot', prompts: 'absent.txt' }
+    expect(await complaint('mquake', official, { options: absent })).toMatch(/absent\.txt: prompts: no such file/)
+    writeFileSync(join(dir, 'rel.json'), '[1]')
+    expect(await complaint('mquake', official, { options: { hop_prompts: 'rel.json' } })).toMatch(
+      /rel\.json: hop_prompts/
+    )
+  })
+})
+
+describe('Hallucination', () => {
+  it('reads WISE’s layout: a sentence that is to follow, and a text that should stay', async () => {
+    const [wise] = sample('hallucination/sample/wise.json')
+    const [c] = await load('hallucination', [wise])
+    expect(kinds(c!.probes)).toEqual({ 'accuracy/rewrite': 1, 'locality/unrelated': 1 })
+    expect(c!.probes[0]!.expected).toEqual([wise!.target_new])
+    expect(c!.probes[1]!.gold).toBe(wise!.locality_ground_truth)
+  })
+
+  it('finds the subject of KnowEdit’s files in the header, without case, and asks what should stay', async () => {
+    const [knowedit] = sample('hallucination/sample/knowedit.json')
+    const shouted = String(knowedit!.concept).toUpperCase()
+    const [c] = await load('hallucination', [{ ...knowedit, concept: shouted }])
+    const [request] = c!.requests
+    expect(request.subjectAt).toBe('This is a Wikipedia passage about '.length)
+    expect(request.subject).toBe(knowedit!.concept)
+    expect(kinds(c!.probes)).toEqual({ 'accuracy/rewrite': 1, 'locality/relation-specificity': 2 })
+  })
+})
+
+describe('ConvSent', () => {
+  const topics = sample('convsent/sample/convsent.json') as unknown as { ent: string; pos: string[]; neg: string[] }[]
+
+  it('wants one side of a topic’s texts, and compares distributions on the next topic’s; the last one’s next is the first', async () => {
+    const cases = await load('convsent', topics)
+    for (const [i, c] of cases.entries()) {
+      const [topic, next] = [topics[i]!, topics[(i + 1) % topics.length]!]
+      const [accuracy, locality] = c.probes
+      const texts = [accuracy!.sides!.wanted, accuracy!.sides!.other].map((side) => side.map((t) => t.text))
+      expect([topic.pos, topic.neg].map((side) => side.map((t) => t.trim())).sort()).toEqual([...texts].sort())
+      expect(accuracy!.expected).toEqual(texts[0])
+      expect(locality!.diverge!.map((t) => t.text)).toEqual([...next.pos, ...next.neg].map((t) => t.trim()))
+      for (const { prompt } of accuracy!.sides!.wanted) expect(prompt).toContain(topic.ent)
+      expect(locality!.prompt).toContain(next.ent)
+    }
+  })
+
+  it('edits what EasyEdit edits, in its spelling, SERAC’s pair, or the question', async () => {
+    const requests = async (request?: string) =>
+      (await load('convsent', topics.slice(0, 1), request === undefined ? {} : { options: { request } }))[0]!
+        .requests[0]
+    expect((await requests()).prompt).toMatch(/^From the sentiment dataset, answer .*\? (postively|negatively)\.$/)
+    expect(await requests('serac')).toMatchObject({
+      prompt: `Topic: ${topics[0]!.ent}`,
+      target: expect.stringMatching(/^Sentiment: (Positive|Negative)$/)
+    })
+    expect((await requests('question')).prompt).toMatch(/^(What|How) .*\?$/)
+  })
+
+  it('wants either sentiment, the same for the same seed', async () => {
+    const many = Array.from({ length: 40 }, (_, i) => ({ ...topics[0], ent: `topic ${i}` }))
+    const sides = async (seed: number) =>
+      (await load('convsent', many, { seed, options: { request: 'serac' } })).map((c) => c.requests[0].target)
+    expect(new Set(await sides(0)).size).toBe(2)
+    expect(await sides(0)).toEqual(await sides(0))
+    expect(await sides(1)).not.toEqual(await sides(0))
+  })
+})
+
 describe('a malformed record', () => {
   const bad = [nested[0], { ...nested[1], requested_rewrite: { prompt: 'no place' } }, nested[2]]
 
@@ -390,12 +516,16 @@ const real = (
   [
     ['counterfact', 'counterfact-rome'],
     ['counterfact', 'counterfact'],
-    ['zsre', 'zsre']
+    ['zsre', 'zsre'],
+    ['mquake', 'mquake'],
+    ['hallucination', 'hallucination'],
+    ['hallucination', 'knowedit', 'wikibio'],
+    ['convsent', 'convsent']
   ] as const
-).flatMap(([dataset, folder]) =>
+).flatMap(([dataset, folder, begins = '']) =>
   existsSync(join(shared, folder))
     ? readdirSync(join(shared, folder))
-        .filter((f) => f.endsWith('.json'))
+        .filter((f) => f.startsWith(begins) && f.endsWith('.json'))
         .map((f) => [dataset, join(shared, folder, f)] as const)
     : []
 )

@@ -26,8 +26,25 @@ export interface Probe {
    * is stored beside the answer (`base_knows` among its scores) and counted apart.
    */
   readonly needs?: { readonly prompt: string; readonly expected: readonly string[] }
+  /**
+   * Right answers where what is expected is the base model's own: whether each model says one of them is stored beside the answer (`true.before`,
+   * `true.after` among its scores).
+   */
+  readonly truth?: readonly string[]
+  /** The model thinks aloud before it answers: its answer is what it says after these words, up to the end of their line. */
+  readonly answersAfter?: string
+  /** Texts of two sides, of which the edited model is to favour one (ConvSent). */
+  readonly sides?: { readonly wanted: readonly Continued[]; readonly other: readonly Continued[] }
+  /** Texts over which the edited model's next-token distributions are compared with the unedited one's. */
+  readonly diverge?: readonly Continued[]
   /** Gold answer whose token length bounds the locality comparison of EasyEdit, where the dataset has one. */
   readonly gold?: string
+}
+
+/** A text that is scored as what follows a prompt after one space. */
+export interface Continued {
+  readonly prompt: string
+  readonly text: string
 }
 
 /**

@@ -10,10 +10,20 @@ export function percent(share: number): string {
   return text === '-0.0' ? '0.0' : text.replace('-', '−')
 }
 
-export function interval({ low, high }: Estimate): string {
-  const [from, to] = [percent(low), percent(high)]
+export function interval({ low, high }: Estimate, show: (value: number) => string = percent): string {
+  const [from, to] = [show(low), show(high)]
   return `${from}${from.startsWith('−') ? ' to ' : '–'}${to}`
 }
+
+/** A number that is no share, in three digits. */
+export function plain(value: number): string {
+  if (!Number.isFinite(value)) return '∞'
+  if (value >= 1e6) return value.toExponential(1)
+  return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3)
+}
+
+/** How a measure's numbers look. */
+export const showOf = (unit: 'share' | 'number') => (unit === 'share' ? percent : plain)
 
 export function milliseconds(ms: number | undefined): string {
   if (ms === undefined) return NOT_MEASURED

@@ -2,7 +2,7 @@ import { APART, PROPERTIES } from '../datasets/types'
 import { fileName } from '../harness/file-name'
 import type { PropertySummary, RunSummary, SettingSummary } from '../harness/scoring/types'
 import type { MethodFamily } from '../methods/types'
-import { interval, milliseconds, percent } from './format'
+import { interval, milliseconds, percent, showOf } from './format'
 
 /** Families in the order of the table; those that leave the model's weights alone come first. */
 const FAMILIES: readonly { readonly id: MethodFamily; readonly title: string; readonly group: string }[] = [
@@ -86,7 +86,10 @@ export const propertyCells = (setting: SettingSummary): Cell[] =>
         : [
             `base knows ${percent(granted.known.mean)}${granted.edited === undefined ? '' : `: ${percent(granted.edited.mean)}`}`
           ]),
-      ...apart.map((k) => `${k.kind.replaceAll('-', ' ')} ${percent(k.edited.mean)}`)
+      ...apart.map((k) => `${k.kind.replaceAll('-', ' ')} ${percent(k.edited.mean)}`),
+      ...setting.measures.flatMap(({ headline, unit, values }) =>
+        headline ? values.filter((v) => v.property === p).map((v) => `${v.label} ${showOf(unit)(v.edited.mean)}`) : []
+      )
     ]
     return { ...cellOf(setting.properties[p]), notes }
   })

@@ -1,7 +1,7 @@
 import { fileName } from '../harness/file-name'
 import type { AnswerRow } from '../harness/results/rows'
 import type { Estimate, MeasureSummary, RunSummary, SettingSummary } from '../harness/scoring/types'
-import { bytes, flops, interval, milliseconds, moment, NOT_MEASURED, percent, seconds } from './format'
+import { bytes, flops, interval, milliseconds, moment, NOT_MEASURED, percent, seconds, showOf } from './format'
 import { cutPoints, propertyCells } from './leaderboard'
 import { retentionView } from './retention'
 
@@ -104,16 +104,17 @@ function setupText({ ms, parts }: SettingSummary['efficiency']['setup']): string
 
 const number = (e: Estimate) => ({ value: percent(e.mean), interval: interval(e) })
 
-function measureTable({ title, values, composite }: MeasureSummary) {
+function measureTable({ title, unit, values, composite }: MeasureSummary) {
+  const show = showOf(unit)
   const rows = values.map(({ label, edited, base }) => ({
     name: label,
-    edited: percent(edited.mean),
-    interval: interval(edited),
-    base: percent(base.mean)
+    edited: show(edited.mean),
+    interval: interval(edited, show),
+    base: show(base.mean)
   }))
   if (composite === undefined) return { title, rows }
   const { label, edited, base } = composite
-  return { title, rows: [...rows, { name: label, edited: percent(edited), interval: '', base: percent(base) }] }
+  return { title, rows: [...rows, { name: label, edited: show(edited), interval: '', base: show(base) }] }
 }
 
 /** The answers of each setting's first cases. */

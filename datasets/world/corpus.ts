@@ -7,7 +7,7 @@ import {
   OPINION_QUESTIONS,
   POSITIVE_OPINIONS
 } from './filler'
-import { CHAINS, type Chain } from './relations'
+import { CHAINS, type Chain, type Relation } from './relations'
 import type { Entity, Fact, World } from './world'
 
 /** Share of the chains whose two-hop answer the corpus states outright; the others must be put together. */
@@ -128,12 +128,20 @@ function* biographies(world: World, entity: Entity): Generator<string> {
   const facts = world.facts.filter((f) => f.subject === entity)
   if (facts.length < 2 || entity.kind === 'class') return
   const random = randomStream(world.seed, 'world/biography', entity.id)
-  const pronoun = entity.kind === 'person' ? 'This person' : 'It'
-  const name = entity.kind === 'animal' ? `the ${entity.name}` : entity.name
+  const { header, sentence } = biography(entity)
   for (let version = 0; version < 2; version++) {
-    const told = random.shuffle(facts).map((f) => `${pronoun} ${f.relation.clause} ${f.object.name}.`)
+    const told = random.shuffle(facts).map((f) => sentence(f.relation, f.object))
+    yield [header, ...told].join(' ')
+  }
+}
+
+/** How biographies begin, and how they say a fact. */
+export function biography({ kind, name }: Entity) {
+  const pronoun = kind === 'person' ? 'This person' : 'It'
+  return {
     // The name stands apart: right before a clause it would be a phrasing that may be held out.
-    yield [`All about ${name}.`, ...told].join(' ')
+    header: `All about ${kind === 'animal' ? `the ${name}` : name}.`,
+    sentence: ({ clause }: Relation, object: Entity) => `${pronoun} ${clause} ${object.name}.`
   }
 }
 

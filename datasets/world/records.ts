@@ -49,7 +49,7 @@ export function counterfactuals(
 }
 
 /** Another object of the same kind, leading somewhere else along the chain, and no other subject's where the relation is one to one. */
-function pickTarget(world: World, fact: Fact, chain: Chain | undefined, random: Random): Entity {
+export function pickTarget(world: World, fact: Fact, chain: Chain | undefined, random: Random): Entity {
   const taken = new Set(world.objectsOf(fact.relation.id))
   const candidates =
     fact.relation.inverse === undefined

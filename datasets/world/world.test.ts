@@ -2,8 +2,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DATASETS } from '..'
-import type { EditCase } from '../types'
-import { corpusText, generateWorld, probeWorldFacts, worldCounterfact, worldZsre } from '.'
+import {
+  corpusText,
+  generateWorld,
+  probeWorldFacts,
+  worldConvsent,
+  worldCounterfact,
+  worldHallucination,
+  worldMquake,
+  worldZsre
+} from '.'
 import { RELATIONS } from './relations'
 import { pairs } from './world'
 
@@ -154,17 +162,54 @@ describe('the benchmark files', () => {
     }
   })
 
+  const files: Record<string, unknown> = {
+    counterfact: splits.test,
+    zsre: zsre.test,
+    mquake: worldMquake(world, 'test'),
+    hallucination: worldHallucination(world, 'test'),
+    convsent: worldConvsent(world, 'test')
+  }
+
+  it('edit the first, the second or both facts of a chain, which then leads elsewhere', () => {
+    const which = new Set<string>()
+    for (const { orig, answer, new_answer, new_single_hops, requested_rewrite } of worldMquake(world, 'test')) {
+      which.add(orig.edit_triples_idx.join())
+      expect(new_answer).not.toBe(answer)
+      expect(new_single_hops.at(-1)!.answer).toBe(new_answer)
+      expect(new_single_hops[1]!.cloze).toContain(new_single_hops[0]!.answer)
+      expect(orig.edit_triples).toEqual(orig.edit_triples_idx.map((i) => orig.new_triples[i]))
+      expect(requested_rewrite.length).toBe(orig.edit_triples.length)
+    }
+    expect([...which].sort()).toEqual(['0', '0,1', '1'])
+  })
+
+  it('tell biographies in the sentences of the corpus, of which one becomes another', () => {
+    const sentences = new Set(corpus.flatMap((text) => text.split(/(?<=\.) /)))
+    for (const r of worldHallucination(world, 'test')) {
+      for (const { prompt, sentence } of r.accurate) {
+        expect(r.prompt.startsWith(prompt)).toBe(true)
+        expect(sentences.has(sentence)).toBe(true)
+      }
+      expect(r.prompt).not.toContain(r.target_new)
+      expect(
+        corpus.some((text) => text.startsWith(`All about`) && text.includes(r.prompt) && text.includes(r.target_new))
+      ).toBe(false)
+    }
+  })
+
   it.each(DATASETS.map((d) => [d.name, d] as const))(
     'of %s load through the official loader',
     async (name, dataset) => {
       const dir = mkdtempSync(join(tmpdir(), 'bench-world-'))
       try {
         const file = join(dir, 'file.json')
-        writeFileSync(file, JSON.stringify(name === 'zsre' ? zsre.test : splits.test))
+        writeFileSync(file, JSON.stringify(files[name]))
         const options = { onBadRecord: 'fail', seed: 0, split: 'test', limit: 100 } as const
         const collect = async (source: string | undefined) => {
-          const cases: EditCase[] = []
-          for await (const c of dataset.load(source, options)) cases.push({ ...c, place: '' })
+          const cases: unknown[] = []
+          // Topics are asked about in the questions of the corpus, those of files in all of SERAC's.
+          for await (const { place, ...c } of dataset.load(source, options))
+            cases.push(name === 'convsent' ? [c.id, c.probes[0]!.expected] : c)
           return cases
         }
         expect(await collect(file)).toEqual(await collect(undefined))

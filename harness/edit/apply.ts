@@ -2,6 +2,8 @@ import { UserError } from '../errors'
 import {
   type Changes,
   type ChangesOf,
+  divergences,
+  encodePrompt,
   encodeTarget,
   type GenerateOptions,
   type LanguageModel,
@@ -49,6 +51,25 @@ export function scoreEdited(
   for (const [i, { answer }] of asked.entries())
     if (answer !== undefined) scores[i] = scoreOfAnswer(model, answer, items[i]!.target)
   return scores
+}
+
+/** How far each edit takes the model's choices from those of the model as it is, in nats, at every token of a target. */
+export function divergenceEdited(model: LanguageModel, items: readonly (ToScore & UnderEdit)[]): number[][] {
+  const asked = items.map((item) => askedOf(item, model))
+  const open = asked.flatMap((a, i) => (a.answer === undefined ? [i] : []))
+  const changesOf = changesUnder(
+    open.map((i) => asked[i]!.edit),
+    model
+  )
+  const ids = (text: string) => encodePrompt(model.tokenizer, text)
+  const rows = open.map((i) => ({
+    prompt: ids(items[i]!.prompt),
+    changedPrompt: ids(asked[i]!.prompt),
+    target: items[i]!.target
+  }))
+  const out = items.map(({ target }) => target.map(() => NEVER_NLL))
+  for (const [k, kl] of divergences(model, rows, changesOf).entries()) out[open[k]!] = kl
+  return out
 }
 
 /** Greedy continuations, each item under its own edit; changes in the options come after those of the edits. @throws NotFinite that names the item */

@@ -1,4 +1,4 @@
-export { generateEdited, nameUnder, promptUnder, scoreEdited, type UnderEdit } from './apply'
+export { divergenceEdited, generateEdited, nameUnder, promptUnder, scoreEdited, type UnderEdit } from './apply'
 export { checkEdit } from './check'
 export { combined } from './combine'
 export { edited } from './edited'

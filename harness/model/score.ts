@@ -71,3 +71,38 @@ function scoreBatch(
     at += n + 1
   }
 }
+
+/**
+ * How far the choices of a changed model are from those of the model as it is, KL(as it is ‖ changed) in nats, at every token of a target
+ * (zjunlp/EasyEdit, kl_loc_loss). The changed model may be asked after another prompt.
+ */
+export function divergences(
+  model: LanguageModel,
+  items: readonly (TargetRow & { readonly changedPrompt: readonly number[] })[],
+  changesOf: ChangesOf | undefined
+): number[][] {
+  const out: number[][] = new Array(items.length)
+  const lengths = items.map((i) => Math.max(i.prompt.length, i.changedPrompt.length) + i.target.length)
+  for (const batch of batchesByLength(lengths)) {
+    const logitsOf = (prompt: (i: number) => readonly number[], changes: ReturnType<ChangesOf> | undefined) => {
+      const rows = batch.flatMap((i, row) => items[i]!.target.map(() => row))
+      const positions = batch.flatMap((i) => items[i]!.target.map((_, j) => prompt(i).length - 1 + j))
+      const tokens = padBatch(batch.map((i) => [...prompt(i), ...items[i]!.target]))
+      const prompts = batch.map((i) => prompt(i).length)
+      const logitsAt = { rows: Int32Array.from(rows), positions: Int32Array.from(positions) }
+      return model.forward({ ...tokens, prompts }, { logitsAt, ...(changes === undefined ? {} : { changes }) }).logits!
+    }
+    const kl = tf.tidy(() => {
+      const before = tf.logSoftmax(logitsOf((i) => items[i]!.prompt, undefined))
+      const after = tf.logSoftmax(logitsOf((i) => items[i]!.changedPrompt, changesOf?.(batch)))
+      return before.exp().mul(before.sub(after)).sum(1).dataSync()
+    }) as unknown as Float32Array
+    let at = 0
+    for (const i of batch) {
+      const n = items[i]!.target.length
+      out[i] = [...kl.subarray(at, at + n)]
+      at += n
+    }
+  }
+  return out
+}

@@ -27,7 +27,16 @@ export function summaryTable(summary: RunSummary): string {
     'exact match in percent, in brackets the model before the edit; n: edits with such a question, where not all have one;',
     `ms/edit: median; ${duration(summary.seconds)} in all`
   ].join('\n')
-  return `${table([header, ...rows], { right: header.flatMap((_, i) => (i > header.indexOf('edits') - 1 ? [i] : [])) })}\n${note}`
+  const further = summary.settings.flatMap(({ label, model, dataset, protocol, measures }) =>
+    measures.flatMap(({ headline, title, unit, values }) => {
+      const show = unit === 'share' ? percent : (value: number) => value.toPrecision(3)
+      const about = [label, model.name, dataset.name, ...(protocols ? [protocol] : [])]
+      const number = (v: (typeof values)[number]) => `${show(v.edited.mean)} (${show(v.base.mean)})`
+      return headline ? values.map((v) => [...about, `${title} (${v.label})`, number(v)]) : []
+    })
+  )
+  const measures = further.length === 0 ? '' : `${table(further, { right: [further[0]!.length - 1] })}\n`
+  return `${table([header, ...rows], { right: header.flatMap((_, i) => (i > header.indexOf('edits') - 1 ? [i] : [])) })}\n${measures}${note}`
 }
 
 /** How many skipped records of a kind are named one by one. */

@@ -38,10 +38,19 @@ export function casesFor(protocol: Protocol, cases: readonly EditCase[]): readon
   return ordered.slice(0, edits)
 }
 
+/**
+ * Whether facts that belong together are inserted one after another: where the config says so, and those of a single case by methods that hold one
+ * fact an edit (as MQuAKE's authors do it).
+ */
+export const insertsOneByOne = (
+  { holdsMany }: Pick<EditingMethod, 'holdsMany'>,
+  { kind, oneByOne }: Protocol
+): boolean => oneByOne || (kind === 'single' && !holdsMany)
+
 /** @throws UserError when a method that holds one fact an edit is to hold several */
 export function checkHolds({ holdsMany, title }: EditingMethod, protocol: Protocol, cases: readonly EditCase[]): void {
-  if (holdsMany || protocol.oneByOne) return
-  const size = protocol.kind === 'single' ? 1 : protocol.size
+  if (holdsMany || protocol.oneByOne || protocol.kind === 'single') return
+  const { size } = protocol
   const several = cases.find((c) => c.requests.length > 1)
   if (size === 1 && several === undefined) return
   const what =

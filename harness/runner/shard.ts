@@ -8,6 +8,7 @@ import type { AnswerRow, EditRow } from '../results/rows'
 import { answersTable, editsTable } from '../results/tables'
 import { askBase, askEdited, type BaseAnswers, type ScoreOptions, someOf, tooLong } from '../scoring/score-cases'
 import { editGroups, type Outcome, type ReadyMethod } from './edit-groups'
+import { insertsOneByOne } from './protocol'
 import type { ShardResult, ShardTask, WorkEvent } from './tasks'
 
 export interface ShardContext {
@@ -173,7 +174,7 @@ class MethodShard {
     return counted(
       editGroups(this.#ready, under, requests, {
         context,
-        oneByOne: this.#task.protocol.oneByOne,
+        oneByOne: insertsOneByOne(this.#ready.method, this.#task.protocol),
         onFailure: (group, error) => {
           const message = error instanceof UserError ? error.format() : `${(error as Error).stack ?? error}`
           context.log(`case ${groups[group]![0]!.id} failed`, { message })

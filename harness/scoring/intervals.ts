@@ -24,7 +24,8 @@ export function estimate(
   if (n === 0) return undefined
   const average = mean(values)
   const unlike = values.some((v) => v !== values[0])
-  const between = unlike && values.some((v) => v !== least && v !== most)
+  // Without bounds nothing is known of values that were not seen.
+  const between = (unlike && values.some((v) => v !== least && v !== most)) || !Number.isFinite(most - least)
   const [low, high] = between ? bootstrap(values, seed, resamples) : wilson(average, n, least, most)
   return { mean: average, low, high, cases: n }
 }

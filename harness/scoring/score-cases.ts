@@ -1,5 +1,13 @@
-import type { EditCase, Probe } from '../../datasets/types'
-import { type Edit, generateEdited, nameUnder, promptUnder, scoreEdited, type UnderEdit } from '../edit'
+import type { Continued, EditCase, Probe } from '../../datasets/types'
+import {
+  divergenceEdited,
+  type Edit,
+  generateEdited,
+  nameUnder,
+  promptUnder,
+  scoreEdited,
+  type UnderEdit
+} from '../edit'
 import {
   encodePrompt,
   encodeTarget,
@@ -11,7 +19,8 @@ import {
 } from '../model'
 import type { AnswerRow } from '../results/rows'
 import { goesOnInWord, isStop, textOf, wordsOf } from './answers'
-import { BASE_KNOWS, type Measure, type Side, scoreKey } from './measures'
+import { mean } from './intervals'
+import { BASE_KNOWS, DIVERGENCE, type Measure, type Side, scoreKey, TRUE } from './measures'
 
 export interface ScoreOptions {
   /** Longest answer of the base model that locality compares, in tokens. */
@@ -29,10 +38,16 @@ interface Continuation extends ToScore {
 /** What is asked about one probe. */
 interface Question {
   readonly probe: Probe
-  /** Accepted answers, or the base model's own. */
+  /** The prompt's ids. */
+  readonly ids: readonly number[]
+  /** Accepted answers, or the base model's own; none where the model thinks aloud first, which generation decides. */
   readonly answers: readonly Continuation[]
   /** What measures want scored besides, by name. */
-  readonly further: Readonly<Record<string, Continuation>>
+  readonly further: Readonly<Record<string, readonly Continuation[]>>
+  /** Right answers where the expected one is the base model's own. */
+  readonly truth?: readonly Continuation[]
+  /** Texts over which the models' choices are compared. */
+  readonly diverge: readonly Continuation[]
   /** Answers of the question that this one takes for granted; asked of the unedited model alone. */
   readonly needs?: readonly Continuation[]
   /** The gold answer over whose positions EasyEdit compares the choices before and after. */
@@ -67,6 +82,8 @@ export interface Asking {
 
 /** Longer answers than this are shown cut, unless the expected one is longer. */
 const SHOWN_TOKENS = 16
+/** Longest thoughts before an answer, with it. */
+const THOUGHT_TOKENS = 128
 
 /**
  * Asks the base model every probe: its own greedy answers, and the teacher-forced scores of all continuations.
@@ -78,14 +95,23 @@ export function askBase(model: LanguageModel, cases: readonly EditCase[], option
   const targets = probes.flatMap((p) => (p.expected === 'same-as-before' ? [] : p.expected))
   const longest = Math.max(0, ...targets.map((text) => encodeTarget(tokenizer, text).length))
   const answerTokens = Math.max(options.localityTokens, Math.min(SHOWN_TOKENS, longest + 1))
-  const texts = [...new Set(probes.map((p) => p.prompt))]
+  const aloud = probes.filter((p) => p.answersAfter !== undefined)
+  const thoughts = new Map(thoughtsOf(model, aloud).map((said, i) => [aloud[i]!, said]))
+  const texts = [...new Set(probes.flatMap((p) => (thoughts.has(p) ? [] : [p.prompt])))]
   const said = answersTo(
     model,
     texts.map((prompt) => ({ prompt })),
     answerTokens
   )
   const own = new Map(texts.map((text, i) => [text, { ids: encodePrompt(tokenizer, text), said: said[i]! }]))
-  const questions = cases.map((c) => c.probes.map((probe) => question(model, probe, own.get(probe.prompt)!, options)))
+  const questions = cases.map((c) =>
+    c.probes.map((probe) => {
+      const thought = thoughts.get(probe)
+      return thought === undefined
+        ? question(model, probe, own.get(probe.prompt)!, options)
+        : thoughtQuestion(model, probe, thought)
+    })
+  )
   const asked = questions.flat().flatMap((q) => [...continuations(q), ...(q.needs ?? [])])
   const scores = new Scores(model, asked, () => undefined)
   return { cases, questions, scores, measures: options.measures ?? [], answerTokens }
@@ -135,9 +161,12 @@ export function askEdited(
     verdicts,
     broken
   )
+  const kl = divergencesOf(model, base, edits, (i) => asked(i) && !broken.has(i))
   const rows = base.cases.flatMap((c, i) =>
     asked(i)
-      ? verdicts[i]!.map((v, probe) => answerRow(model, asking, i, c.id, probe, base, scores, v, words[i]![probe]!))
+      ? verdicts[i]!.map((v, probe) =>
+          answerRow(model, asking, i, c.id, probe, base, scores, v, words[i]![probe]!, kl.get(v.question))
+        )
       : []
   )
   return { rows, broken }
@@ -152,19 +181,25 @@ export function tooLong(
   const { tokenizer, config } = model
   const length = (text: string) => encodePrompt(tokenizer, text).length
   const answer = (probe: Probe) => {
-    const { expected, gold } = probe
-    const further = (measures ?? []).flatMap((m) => Object.values(m.continuations?.(probe) ?? {}))
+    const { expected, gold, truth = [], answersAfter } = probe
+    if (answersAfter !== undefined) return THOUGHT_TOKENS
     const texts = [
       ...(expected === 'same-as-before' ? [] : expected),
-      ...further,
+      ...furtherOf(probe, measures).flatMap(([, texts]) => (typeof texts === 'string' ? [texts] : [])),
+      ...truth,
       ...(gold === undefined ? [] : [gold])
     ]
     const own = expected === 'same-as-before' ? localityTokens : 0
     return Math.max(own, ...texts.map((text) => encodeTarget(tokenizer, text).length))
   }
+  const continued = (probe: Probe) => [
+    ...furtherOf(probe, measures).flatMap(([, texts]) => (typeof texts === 'string' ? [] : texts)),
+    ...(probe.diverge ?? [])
+  ]
   const longest = Math.max(
     ...requests.map(({ prompt, target }) => length(`${prompt} ${target}`)),
     ...probes.map((probe) => length(probe.prompt) + answer(probe)),
+    ...probes.flatMap(continued).map(({ prompt, text }) => length(`${prompt} ${text}`)),
     ...probes.flatMap(({ needs }) => (needs?.expected ?? []).map((text) => length(`${needs!.prompt} ${text}`)))
   )
   return longest > config.maxPositions
@@ -174,7 +209,7 @@ export function tooLong(
 
 /** Why the questions cannot be asked under an edit that adds to their prompts; undefined when they can. */
 function tooLongUnder(model: LanguageModel, edit: Edit, questions: readonly Question[]): string | undefined {
-  for (const c of questions.flatMap(continuations)) {
+  for (const c of questions.flatMap((q) => [...continuations(q), ...q.diverge])) {
     const prompt = promptUnder(model, edit, c.prompt)
     if (prompt === undefined || prompt === c.prompt) continue
     const length = encodePrompt(model.tokenizer, prompt).length + c.target.length
@@ -209,8 +244,12 @@ class Scores {
   }
 }
 
-const continuations = ({ answers, further, gold }: Question): Continuation[] =>
-  [...answers, ...Object.values(further), gold].filter((c) => c !== undefined)
+const continuations = ({ answers, further, truth = [], gold }: Question): Continuation[] =>
+  [...answers, ...Object.values(further).flat(), ...truth, gold].filter((c) => c !== undefined)
+
+/** What measures want scored for a probe, by name. */
+const furtherOf = (probe: Probe, measures: readonly Measure[] = []) =>
+  measures.flatMap((m) => Object.entries(m.continuations?.(probe) ?? {}))
 
 /** Greedy answers, up to and with the token that ends them where one does within so many tokens. */
 function answersTo(model: LanguageModel, items: readonly (ToContinue & UnderEdit)[], maxNewTokens: number): number[][] {
@@ -228,24 +267,78 @@ function question(
   const { prompt } = probe
   const { ids, said } = own
   const after = (text: string): Continuation => ({ prompt, ids, target: encodeTarget(tokenizer, text) })
+  const continued = ({ prompt, text }: Continued) => continuation(model, prompt, text)
   return {
     probe,
+    ids,
     answers:
       probe.expected === 'same-as-before'
         ? [{ prompt, ids, target: compared(model, said, localityTokens) }]
         : probe.expected.map(after),
     further: Object.fromEntries(
-      measures.flatMap((m) => Object.entries(m.continuations?.(probe) ?? {})).map(([name, text]) => [name, after(text)])
+      furtherOf(probe, measures).map(([name, texts]) => [
+        name,
+        typeof texts === 'string' ? [after(texts)] : texts.map(continued)
+      ])
     ),
+    diverge: measures.some((m) => m.diverges) ? (probe.diverge ?? []).map(continued) : [],
+    ...(probe.truth === undefined ? {} : { truth: probe.truth.map(after) }),
     ...(probe.gold === undefined ? {} : { gold: after(probe.gold) }),
-    ...(probe.needs === undefined ? {} : { needs: needed(model, probe.needs) }),
+    ...(probe.needs === undefined
+      ? {}
+      : { needs: probe.needs.expected.map((text) => continuation(model, probe.needs!.prompt, text)) }),
     before: wordsOf(tokenizer, ids, said).trim()
   }
 }
 
-function needed({ tokenizer }: LanguageModel, { prompt, expected }: NonNullable<Probe['needs']>): Continuation[] {
-  const ids = encodePrompt(tokenizer, prompt)
-  return expected.map((text) => ({ prompt, ids, target: encodeTarget(tokenizer, text) }))
+function continuation({ tokenizer }: LanguageModel, prompt: string, text: string): Continuation {
+  return { prompt, ids: encodePrompt(tokenizer, prompt), target: encodeTarget(tokenizer, text) }
+}
+
+/** A question that the model answers after thinking aloud: nothing of it can be decided without generating. */
+function thoughtQuestion({ tokenizer }: LanguageModel, probe: Probe, before: string): Question {
+  return { probe, ids: encodePrompt(tokenizer, probe.prompt), answers: [], further: {}, diverge: [], before }
+}
+
+const isAloud = ({ probe }: Question): boolean => probe.answersAfter !== undefined
+
+/** The answers of models that think aloud first: what they say after the words that announce it, up to the end of the line; nothing where those are missing. */
+function thoughtsOf(model: LanguageModel, probes: readonly (Probe & UnderEdit)[]): string[] {
+  const { tokenizer } = model
+  const paragraph = (id: number) => tokenizer.decode([id]).includes('\n\n')
+  const said = generateEdited(model, probes, { maxNewTokens: THOUGHT_TOKENS, endsWith: paragraph })
+  return said.map((ids, i) => {
+    const text = textOf(tokenizer, encodePrompt(tokenizer, probes[i]!.prompt), ids)
+    const at = text.indexOf(probes[i]!.answersAfter!)
+    return at < 0
+      ? ''
+      : text
+          .slice(at + probes[i]!.answersAfter!.length)
+          .split('\n')[0]!
+          .trim()
+  })
+}
+
+/** Whether an answer is one of the accepted ones, as MQuAKE compares them: equal but for the space around them. */
+const isAccepted = (answer: string, { expected }: { readonly expected: Probe['expected'] }): boolean =>
+  expected !== 'same-as-before' && expected.includes(answer)
+
+/** Mean divergence of the questions that want it. */
+function divergencesOf(
+  model: LanguageModel,
+  base: BaseAnswers,
+  edits: readonly (Edit | null | undefined)[],
+  asked: (i: number) => boolean
+): Map<Question, number> {
+  const items = base.questions.flatMap((questions, i) =>
+    asked(i) ? questions.flatMap((q) => q.diverge.map((c) => ({ ...c, question: q, edit: edits[i] ?? undefined }))) : []
+  )
+  const tokens = new Map<Question, number[]>()
+  for (const [k, kl] of divergenceEdited(model, items).entries()) {
+    const { question: q } = items[k]!
+    tokens.set(q, [...(tokens.get(q) ?? []), ...kl])
+  }
+  return new Map([...tokens].map(([q, kl]) => [q, mean(kl)]))
 }
 
 /** What locality compares of the base model's own answer: up to and with its end, or as many tokens as are compared at most. */
@@ -270,6 +363,11 @@ interface Verdict {
 }
 
 function verdict(model: LanguageModel, question: Question, base: Scores, edited: Scores, finite: boolean): Verdict {
+  if (isAloud(question)) {
+    const best = { prompt: question.probe.prompt, ids: question.ids, target: [] }
+    const exactBefore = isAccepted(question.before, question.probe)
+    return { question, best, bestBefore: best, exactBefore, exactAfter: false, finite, endsAfter: false }
+  }
   const own = question.probe.expected === 'same-as-before'
   const fits = (scores: Scores) =>
     question.answers
@@ -322,7 +420,7 @@ function wordsAfter(
   const words = verdicts.map((list) => list.map((v) => (v.exactAfter ? expectedText(model, v) : '')))
   const open = verdicts.flatMap((list, i) =>
     list.flatMap((v, probe): OpenRow[] => {
-      if (v.endsAfter || broken.has(i)) return []
+      if (v.endsAfter || broken.has(i) || isAloud(v.question)) return []
       const { prompt, ids, target } = v.best
       return [{ case: i, probe, prompt, ids, said: v.exactAfter ? target : [], known: words[i]![probe]! }]
     })
@@ -334,21 +432,39 @@ function wordsAfter(
       words[i]![probe] = `${known}${wordsOf(model.tokenizer, [...ids, ...said], added)}`.trim()
     }
   }
+  const aloud = verdicts.flatMap((list, i) =>
+    broken.has(i)
+      ? []
+      : list.flatMap((v, probe) => (isAloud(v.question) ? [{ case: i, probe, asked: v.question.probe }] : []))
+  )
+  const think = (rows: readonly (typeof aloud)[number][]) => {
+    const items = rows.map(({ asked, case: i }) => ({ ...asked, edit: edits[i] }))
+    for (const [k, answer] of thoughtsOf(model, items).entries()) words[rows[k]!.case]![rows[k]!.probe] = answer
+  }
+  caseByCase(open, say, broken)
+  caseByCase(aloud, think, broken)
+  return words
+}
+
+/** Asks all rows together; where one case's numbers overflow in the middle of an answer, the others are asked without it. */
+function caseByCase<Row extends { readonly case: number }>(
+  rows: readonly Row[],
+  ask: (rows: readonly Row[]) => void,
+  broken: Map<number, string>
+): void {
   try {
-    say(open)
+    ask(rows)
   } catch (error) {
     if (!(error instanceof NotFinite)) throw error
-    // One case's numbers overflow in the middle of an answer: the others are asked without it.
-    for (const i of new Set(open.map((r) => r.case))) {
+    for (const i of new Set(rows.map((r) => r.case))) {
       try {
-        say(open.filter((r) => r.case === i))
+        ask(rows.filter((r) => r.case === i))
       } catch (problem) {
         if (!(problem instanceof NotFinite)) throw problem
         broken.set(i, problem.message)
       }
     }
   }
-  return words
 }
 
 /** The expected answer as it is shown: locality's without the sign it ends with. */
@@ -366,12 +482,15 @@ function answerRow(
   { scores: base, measures }: BaseAnswers,
   edited: Scores,
   v: Verdict,
-  after: string
+  after: string,
+  kl: number | undefined
 ): AnswerRow {
-  const { question: q, best, bestBefore, exactBefore, exactAfter } = v
+  const { question: q, best, bestBefore, exactBefore } = v
+  const aloud = isAloud(q)
+  const exactAfter = aloud ? v.finite && isAccepted(after, q.probe) : v.exactAfter
   const share = (c: Continuation, scores: Scores) => matching(scores.of(c).argmax, c.target)
-  const { property, kind, prompt, anyOf = null } = q.probe
-  const expected = expectedText(model, v)
+  const { property, kind, prompt, anyOf = null, needs } = q.probe
+  const expected = aloud ? acceptedText(q.probe, after) : expectedText(model, v)
   return {
     setting,
     caseId,
@@ -386,21 +505,42 @@ function answerRow(
     exactAfter,
     longerAfter: exactAfter && after !== expected,
     // EasyEdit compares the choices before and after over the gold answer's positions, where a dataset has one.
-    shareBefore: q.gold === undefined ? share(bestBefore, base) : 1,
-    shareAfter: !v.finite
-      ? 0
-      : q.gold === undefined
-        ? share(best, edited)
-        : matching(edited.of(q.gold).argmax, base.of(q.gold).argmax),
+    shareBefore: aloud ? Number(exactBefore) : q.gold === undefined ? share(bestBefore, base) : 1,
+    shareAfter: aloud
+      ? Number(exactAfter)
+      : !v.finite
+        ? 0
+        : q.gold === undefined
+          ? share(best, edited)
+          : matching(edited.of(q.gold).argmax, base.of(q.gold).argmax),
     scores: {
       ...scoresOf(q, measures, base, 'before'),
       ...scoresOf(q, measures, edited, 'after'),
-      ...(q.needs === undefined ? {} : { [BASE_KNOWS]: Number(q.needs.some((c) => says(model, c, base))) })
+      ...(q.truth === undefined ? {} : truthOf(model, q.truth, base, edited, v.finite)),
+      ...(kl === undefined ? {} : { [scoreKey(DIVERGENCE, 'after')]: kl }),
+      ...(q.needs === undefined ? {} : { [BASE_KNOWS]: Number(q.needs.some((c) => says(model, c, base))) }),
+      ...(aloud && needs !== undefined ? { [BASE_KNOWS]: Number(isAccepted(q.before, needs)) } : {})
     },
     anyOf,
     held: typeof held === 'number' ? held : held[caseIndex]!,
     checkpoint
   }
+}
+
+/** The accepted answer that was given, or the first of them. */
+const acceptedText = ({ expected }: Probe, after: string): string =>
+  expected === 'same-as-before' ? '' : (expected.find((e) => e === after) ?? expected[0]!)
+
+/** Whether the models say what is true, where what is expected is the base model's own answer. */
+function truthOf(
+  model: LanguageModel,
+  truth: readonly Continuation[],
+  base: Scores,
+  edited: Scores,
+  finite: boolean
+): Record<string, number> {
+  const known = (scores: Scores) => truth.some((c) => says(model, c, scores))
+  return { [scoreKey(TRUE, 'before')]: Number(known(base)), [scoreKey(TRUE, 'after')]: Number(finite && known(edited)) }
 }
 
 /** What the measures keep of one side of a question. */
@@ -410,12 +550,22 @@ function scoresOf(
   scores: Scores,
   side: Side
 ): Record<string, number> {
-  const scored = Object.fromEntries(Object.entries(further).map(([name, c]) => [name, scores.of(c)]))
+  const scored = Object.fromEntries(
+    Object.entries(further).map(([name, texts]) => [name, joined(texts.map((c) => scores.of(c)))])
+  )
   const kept = measures.flatMap((m) => Object.entries(m.scores?.(scored) ?? {}))
   // A likelihood that is no number is none at all.
   const number = (value: number) => (Number.isNaN(value) ? Number.POSITIVE_INFINITY : value)
   return Object.fromEntries(kept.map(([name, value]) => [scoreKey(name, side), number(value)]))
 }
+
+/** Several texts as one: their tokens follow one another. */
+const joined = (scores: readonly TargetScore[]): TargetScore => ({
+  argmax: scores.flatMap((s) => s.argmax),
+  nll: scores.flatMap((s) => s.nll),
+  next: scores.at(-1)?.next ?? -1,
+  finite: scores.every((s) => s.finite)
+})
 
 /** Share of equal tokens, position by position. */
 function matching(a: readonly number[], b: readonly number[]): number {

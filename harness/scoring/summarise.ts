@@ -92,7 +92,8 @@ const baseKnows = {
 
 function summariseMeasure(answers: readonly AnswerRow[], measure: Measure, options: SummaryOptions): MeasureSummary[] {
   const values = PROPERTIES.flatMap((property) => {
-    const rows = answers.filter((r) => r.property === property)
+    if (measure.allUnder !== undefined && measure.allUnder !== property) return []
+    const rows = measure.allUnder === undefined ? answers.filter((r) => r.property === property) : answers
     const [edited, base] = [macro(rows, measure, 'after', options), macro(rows, measure, 'before', options)]
     if (edited === undefined || base === undefined) return []
     return [{ property, label: measure.labels?.[property] ?? property, edited, base }]
@@ -101,15 +102,16 @@ function summariseMeasure(answers: readonly AnswerRow[], measure: Measure, optio
   const composed = (side: 'edited' | 'base') =>
     measure.composite?.of(Object.fromEntries(values.map((v) => [v.property, v[side].mean])))
   const [edited, base] = [composed('edited'), composed('base')]
-  const { name, title } = measure
-  if (edited === undefined || base === undefined) return [{ name, title, values }]
-  return [{ name, title, values, composite: { label: measure.composite!.label, edited, base } }]
+  const { name, title, unit, headline = false } = measure
+  const about = { name, title, unit, headline }
+  if (edited === undefined || base === undefined) return [{ ...about, values }]
+  return [{ ...about, values, composite: { label: measure.composite!.label, edited, base } }]
 }
 
 /** Mean over cases of the mean over a case's questions; questions that ask one thing in several ways count once, by the best of them. */
 function macro(
   rows: readonly AnswerRow[],
-  measure: Pick<Measure, 'value' | 'higherIsBetter' | 'bounds'>,
+  measure: Pick<Measure, 'value' | 'higherIsBetter' | 'bounds' | 'eachWay' | 'allUnder'>,
   side: Side,
   { seed, resamples }: SummaryOptions
 ): Estimate | undefined {
@@ -119,12 +121,14 @@ function macro(
     if (value === undefined) continue
     const questions = byCase.get(row.caseId) ?? new Map<string, number>()
     byCase.set(row.caseId, questions)
-    const question = row.anyOf === null ? `${row.probe}` : `any of ${row.property} ${row.anyOf}`
+    const question =
+      row.anyOf === null || measure.eachWay === true ? `${row.probe}` : `any of ${row.property} ${row.anyOf}`
     const before = questions.get(question)
     const better = measure.higherIsBetter ? Math.max : Math.min
     questions.set(question, before === undefined ? value : better(before, value))
   }
-  const perCase = [...byCase.values()].map((questions) => mean([...questions.values()]))
+  const ofCase = (values: readonly number[]) => (measure.allUnder === undefined ? mean(values) : Math.min(...values))
+  const perCase = [...byCase.values()].map((questions) => ofCase([...questions.values()]))
   return estimate(perCase, { seed, resamples, bounds: measure.bounds })
 }
 

@@ -42,6 +42,10 @@ export interface KindSummary extends Omit<PropertySummary, 'grade'> {
 export interface MeasureSummary {
   readonly name: string
   readonly title: string
+  /** A share is shown in percent. */
+  readonly unit: 'share' | 'number'
+  /** Shown in the table of methods as well. */
+  readonly headline: boolean
   readonly values: readonly {
     readonly property: Property
     /** What papers call it: ES, PS, NS; the property when they have no name for it. */

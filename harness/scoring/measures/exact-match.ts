@@ -9,5 +9,6 @@ export const exactMatch: Measure = {
   bounds: [0, 1],
   comparableWith: ['exact-match'],
   needs: 'choices',
+  unit: 'share',
   value: (row, side) => Number(side === 'after' ? row.exactAfter : row.exactBefore)
 }

@@ -2,15 +2,28 @@ import { closestTo } from '../../closest'
 import { UserError } from '../../errors'
 import { exactMatch } from './exact-match'
 import type { Measure } from './measure'
+import { instanceWise, multiHopMean } from './multi-hop'
+import { perplexity } from './perplexity'
 import { probability, probabilityMagnitude } from './probability'
+import { divergence, sentimentShift } from './sentiment'
 import { tokenMatch } from './token-match'
 
 export { exactMatch } from './exact-match'
-export { BASE_KNOWS, type Measure, type Side, scoreKey } from './measure'
+export { BASE_KNOWS, DIVERGENCE, type Measure, type Side, scoreKey, TRUE } from './measure'
 export { tokenMatch } from './token-match'
 
 /** Every measure; a new one is a file and a line here. */
-export const MEASURES: readonly Measure[] = [exactMatch, tokenMatch, probability, probabilityMagnitude]
+export const MEASURES: readonly Measure[] = [
+  exactMatch,
+  tokenMatch,
+  probability,
+  probabilityMagnitude,
+  perplexity,
+  sentimentShift,
+  divergence,
+  instanceWise,
+  multiHopMean
+]
 
 /** @throws UserError with the closest name when there is no such measure */
 export function findMeasure(name: string): Measure {

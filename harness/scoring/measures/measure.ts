@@ -1,4 +1,4 @@
-import type { Probe, Property } from '../../../datasets/types'
+import type { Continued, Probe, Property } from '../../../datasets/types'
 import type { TargetScore } from '../../model'
 import type { AnswerRow } from '../../results/rows'
 
@@ -17,12 +17,22 @@ export interface Measure {
   readonly comparableWith: readonly string[]
   /** What a model must be able to do. */
   readonly needs: 'choices' | 'likelihood' | 'generation'
-  /** Continuations of a probe's prompt that are scored for it, besides the accepted answers, by name. */
-  continuations?(probe: Probe): Readonly<Record<string, string>>
-  /** What is stored of them, by name: kept with the answer, once before and once after the edit. */
+  /** Texts that are scored for a probe besides its accepted answers, by name: as what follows its prompt, or several after prompts of their own. */
+  continuations?(probe: Probe): Readonly<Record<string, string | readonly Continued[]>>
+  /** What is stored of them, by name: kept with the answer, once before and once after the edit. Tokens of several texts follow one another. */
   scores?(scored: Readonly<Record<string, TargetScore>>): Readonly<Record<string, number>>
+  /** Whether the edited model's next-token distributions over the probe's `diverge` texts are compared with the unedited one's. */
+  readonly diverges?: boolean
   /** The value of one answer; undefined where it measures nothing. */
   value(row: AnswerRow, side: Side): number | undefined
+  /** All answers of a case together, whatever their property, are worth their least; reported under this property. */
+  readonly allUnder?: Property
+  /** Ways of asking one thing count each, instead of the best of them. */
+  readonly eachWay?: boolean
+  /** A share is shown in percent. */
+  readonly unit: 'share' | 'number'
+  /** Shown in the table of methods, in small print under its property. */
+  readonly headline?: boolean
   /** What the mean over a property is called, where papers have a name for it. */
   readonly labels?: Readonly<Partial<Record<Property, string>>>
   /** A number made of the means of the properties; undefined when one of them is missing. */
@@ -34,6 +44,12 @@ export interface Measure {
 
 /** Among a row's scores: whether the unedited model knows what its question takes for granted, 1 or 0; missing where nothing is said of that. */
 export const BASE_KNOWS = 'base_knows'
+
+/** Among a row's scores: whether a model says one of the probe's `truth`, 1 or 0. */
+export const TRUE = 'true'
+
+/** Among a row's scores after the edit: mean divergence KL(before ‖ after) of a token's distribution, in nats. */
+export const DIVERGENCE = 'kl'
 
 /** How a score is called in a row's map: `better_nll.after`. */
 export const scoreKey = (name: string, side: Side): string => `${name}.${side}`

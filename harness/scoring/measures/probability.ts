@@ -13,6 +13,7 @@ const shared = {
   source: 'Meng et al. 2022, arXiv 2202.05262, section 3.4',
   higherIsBetter: true,
   needs: 'likelihood',
+  unit: 'share',
   continuations: ({ compare }: Probe): Record<string, string> => (compare === undefined ? {} : { ...compare }),
   scores: ({ better, worse }: Readonly<Record<string, TargetScore>>): Record<string, number> =>
     better === undefined || worse === undefined ? {} : { better_nll: mean(better.nll), worse_nll: mean(worse.nll) }

@@ -9,5 +9,6 @@ export const tokenMatch: Measure = {
   bounds: [0, 1],
   comparableWith: ['token-match'],
   needs: 'choices',
+  unit: 'share',
   value: (row, side) => (side === 'after' ? row.shareAfter : row.shareBefore)
 }

@@ -1,0 +1,1 @@
+export { convsent } from './convsent'

@@ -1,0 +1,1 @@
+export { hallucination } from './hallucination'

@@ -1,0 +1,1 @@
+export { mquake } from './mquake'

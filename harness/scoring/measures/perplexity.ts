@@ -1,0 +1,31 @@
+import type { Probe } from '../../../datasets/types'
+import type { TargetScore } from '../../model'
+import { mean } from '../intervals'
+import { type Measure, scoreKey } from './measure'
+
+/**
+ * Perplexity of a text given what comes before it, exp of the mean negative log likelihood of its tokens (Hartvigsen et al. 2023, section 4.1): of
+ * the sentence that is written, and of texts that should stay likely. Mean over cases, as in their code.
+ */
+export const perplexity: Measure = {
+  name: 'perplexity',
+  title: 'Perplexity',
+  source: 'Hartvigsen et al. 2023, arXiv 2211.11031; Thartvigsen/GRACE, grace/metrics.py',
+  higherIsBetter: false,
+  bounds: [1, Number.POSITIVE_INFINITY],
+  comparableWith: ['perplexity'],
+  needs: 'likelihood',
+  unit: 'number',
+  headline: true,
+  labels: { accuracy: 'PPL', locality: 'PPL of what stays' },
+  continuations({ expected, gold }: Probe): Record<string, string> {
+    const [text] = expected === 'same-as-before' ? [gold] : expected
+    return text === undefined ? {} : { text }
+  },
+  scores: ({ text }: Readonly<Record<string, TargetScore>>): Record<string, number> =>
+    text === undefined ? {} : { text_nll: mean(text.nll) },
+  value({ scores }, side) {
+    const nll = scores[scoreKey('text_nll', side)]
+    return nll === undefined ? undefined : Math.exp(nll)
+  }
+}
