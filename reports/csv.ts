@@ -92,7 +92,9 @@ export const answerRecord = (a: AnswerRow): Record<string, unknown> => ({
   right_but_longer: a.longerAfter,
   cases_held: a.held,
   asked_again: a.checkpoint,
-  scores: JSON.stringify(a.scores)
+  scores: JSON.stringify(a.scores),
+  unedited_model_says_freely: a.freeBefore ?? '',
+  edited_model_says_freely: a.freeAfter ?? ''
 })
 
 const ANSWERS_A_PIECE = 5000

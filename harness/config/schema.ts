@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { PROPERTIES } from '../../datasets/types'
+import { CONTEXTS } from '../scoring/contexts'
 import { BACKENDS } from '../tensor/backend'
 
 /** More resamples change no digit that is shown. */
 export const MOST_RESAMPLES = 100_000
 export const MOST_WORKERS = 256
 export const MOST_CASES = 10_000_000
+export const MOST_ANSWER_TOKENS = 4096
 
 const name = z.string().regex(/^[\w.-]+$/, "may hold letters, digits, '.', '_' and '-'")
 const share = z.number().min(0).max(1)
@@ -117,6 +119,26 @@ export const configSchema = z.strictObject({
         .min(1)
         .default(8)
         .describe('Longest answer of the base model that locality compares, in tokens; it ends with its sentence'),
+      free_answers: z
+        .strictObject({
+          context: z
+            .enum(CONTEXTS)
+            .default('question')
+            .describe(
+              "What stands around a question: nothing, 'Please answer the question: …', or the model's chat template"
+            ),
+          max_tokens: z.int().min(1).max(MOST_ANSWER_TOKENS).default(64).describe('Longest answer, in tokens'),
+          judge: z
+            .strictObject({
+              url: z.url({ protocol: /^https?$/ }).describe('Of an OpenAI-compatible API: https://api.openai.com/v1'),
+              model: z.string().min(1),
+              key_from: z.string().default('OPENAI_API_KEY').describe('Environment variable that holds its key')
+            })
+            .optional()
+            .describe('A model that says whether free answers are right, besides the comparison of words')
+        })
+        .optional()
+        .describe('Have every question answered freely too, up to a natural stop, and compare the words; missing: not'),
       bootstrap: z
         .number()
         .int()

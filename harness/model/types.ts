@@ -75,6 +75,11 @@ export interface ModelIdentity {
   readonly files: string
 }
 
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant'
+  readonly content: string
+}
+
 export interface Tokenizer {
   readonly vocabSize: number
   /** Token ids without special tokens. */
@@ -82,6 +87,8 @@ export interface Tokenizer {
   decode(ids: readonly number[]): string
   /** Put before every prompt (Llama's `<s>`); empty for GPT-2 and GPT-J. */
   readonly prefix: readonly number[]
+  /** Messages as the model's chat template puts them, up to where its answer begins. @throws UserError when it has none */
+  chat(messages: readonly ChatMessage[]): string
   /** Ends a text; also what ROME's context templates are sampled from. */
   readonly endOfText: number
 }

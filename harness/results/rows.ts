@@ -24,6 +24,9 @@ export interface AnswerRow {
   readonly shareAfter: number
   /** Scores of measures by name and side: `better_nll.before`, `better_nll.after`. */
   readonly scores: Readonly<Record<string, number>>
+  /** Free answers, as they were said before and after the edit, where a config asks for them. */
+  readonly freeBefore?: string | null
+  readonly freeAfter?: string | null
   /** Probes of the case with the same group ask one thing in several ways; null where it is asked in one. */
   readonly anyOf: string | null
   /** Cases that were edited into the model when it was asked: those of its own edit, or of the sequence so far. */

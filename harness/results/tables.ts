@@ -56,8 +56,13 @@ const ANSWERS = new Schema([
   ),
   nullable('anyOf', new Utf8()),
   required('held', new Int32()),
-  required('checkpoint', new Bool())
+  required('checkpoint', new Bool()),
+  nullable('freeBefore', new Utf8()),
+  nullable('freeAfter', new Utf8())
 ])
+
+/** Columns that files written before they came do not have. */
+const ADDED = ['freeBefore', 'freeAfter']
 
 const EDITS = new Schema([
   required('setting', new Utf8()),
@@ -170,14 +175,19 @@ function openColumns<Row extends object, K extends keyof Row & string>(
 ): Columns<Row, K> {
   const reader = RecordBatchReader.from(bytes)
   reader.open()
-  const describe = (s: Schema) => s.fields.map((f) => `${f.name} ${f.type}`).join(', ')
-  if (describe(reader.schema) !== describe(schema)) throw new Error('it has other columns')
+  const describe = (fields: readonly Field[]) => fields.map((f) => `${f.name} ${f.type}`).join(', ')
+  const own = new Set(reader.schema.fields.map((f) => f.name))
+  const missing = new Set(ADDED.filter((name) => !own.has(name)))
+  const expected = schema.fields.filter((f) => !missing.has(f.name))
+  if (describe(reader.schema.fields) !== describe(expected)) throw new Error('it has other columns')
   const chunks = new Map<string, Column<unknown>[]>(names.map((name) => [name, []]))
   let length = 0
   for (const batch of reader) {
     // Every row and every item of a list takes some bytes: a file that claims more is damaged.
     if (batch.numRows > bytes.length) throw new Error(`it claims ${batch.numRows} rows in ${bytes.length} bytes`)
-    for (const name of names) chunks.get(name)!.push(columnOf(batch.getChild(name)!, bytes.length))
+    const nulls = { length: batch.numRows, get: () => null }
+    for (const name of names)
+      chunks.get(name)!.push(missing.has(name) ? nulls : columnOf(batch.getChild(name)!, bytes.length))
     length += batch.numRows
   }
   return named(names, (name) => concatenated(chunks.get(name)!), length)

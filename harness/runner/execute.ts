@@ -170,7 +170,12 @@ export class WorkerState {
     for (const method of task.methods) ready.push(await this.#prepare(setup, model, method))
     return executeShard(task, ready, model, {
       context: this.#context(setup),
-      scoring: { localityTokens: setup.localityTokens, measures: task.measures.map(findMeasure) },
+      scoring: {
+        localityTokens: setup.localityTokens,
+        measures: task.measures.map(findMeasure),
+        ...(setup.freeAnswers === undefined ? {} : { freeAnswers: setup.freeAnswers })
+      },
+      ...(setup.judge === undefined ? {} : { judge: setup.judge }),
       onEvent: this.#onEvent
     })
   }

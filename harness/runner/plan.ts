@@ -17,7 +17,7 @@ import { groupBy } from '../group-by'
 import { embeddedModels, type ModelConfig, readModelConfig, resolveModel } from '../model'
 import { findOutside, type OutsideModule } from '../outside'
 import { type Protocol, protocolName } from '../results/protocol'
-import { findMeasure } from '../scoring/measures'
+import { findMeasure, freeAnswer, judgedAnswer } from '../scoring/measures'
 import { describeCorpus } from './corpus'
 import { caseStream, hashOfCases } from './data'
 import { fileNames, shortNames } from './names'
@@ -247,11 +247,17 @@ async function planDataset(
     title: dataset.title,
     hash: hash.digest(),
     cases,
-    measures: dataset.measures,
+    measures: [...dataset.measures, ...freeMeasures(config)],
     source: entry.source === undefined ? 'the embedded world' : basename(entry.source),
     options: { ...entry.options, ...(entry.source === undefined ? { split: entry.split } : {}) },
     skipped
   }
+}
+
+/** Measures of free answers, where a config asks for those. */
+function freeMeasures({ scoring: { free_answers: free } }: Config): string[] {
+  if (free === undefined) return []
+  return [freeAnswer.name, ...(free.judge === undefined ? [] : [judgedAnswer.name])]
 }
 
 /** `data.json:12 (record 3)`, by the file's name alone. */
@@ -330,11 +336,12 @@ function workersFor(config: Config, models: readonly ModelConfig[], shards: numb
 
 function hashOf(config: Config, settings: readonly PlannedSetting[], corpus: CorpusSource | undefined): string {
   const { seed, shard_size, scoring } = config
+  const free = scoring.free_answers === undefined ? [] : [scoring.free_answers]
   const what = settings.map(({ id, method, model, dataset, protocol }) => {
     const { name, module, hyperparameters, training } = method
     return [id, name, module?.hash, hyperparameters, training?.hash, model, dataset.hash, dataset.measures, protocol]
   })
   return createHash('sha256')
-    .update(JSON.stringify([seed, shard_size, scoring.locality_tokens, corpus?.id, what]))
+    .update(JSON.stringify([seed, shard_size, scoring.locality_tokens, corpus?.id, what, ...free]))
     .digest('hex')
 }

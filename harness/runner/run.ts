@@ -5,6 +5,7 @@ import { UserError } from '../errors'
 import { fileName } from '../file-name'
 import { type Manifest, RUN_FORMAT, readManifest, type Setting, type Setup } from '../results/manifest'
 import { listRuns, readRows } from '../results/runs'
+import { JUDGE_PROMPT } from '../scoring/judge'
 import { Failures, ProgressCount, TooManyFailed } from './counts'
 import type { OnRunEvent } from './events'
 import type { Executor } from './executor'
@@ -173,8 +174,20 @@ export function workerSetup({ config, threads, corpus }: Plan): WorkerSetup {
     seed: config.seed,
     cacheDir: cacheDir(),
     localityTokens: config.scoring.locality_tokens,
+    ...freeAnswersOf(config),
     ...(corpus === undefined ? {} : { corpus })
   }
+}
+
+function freeAnswersOf({
+  scoring: { free_answers: free }
+}: Plan['config']): Pick<WorkerSetup, 'freeAnswers' | 'judge'> {
+  if (free === undefined) return {}
+  const { context, max_tokens: maxTokens, judge } = free
+  const freeAnswers = { context, maxTokens }
+  return judge === undefined
+    ? { freeAnswers }
+    : { freeAnswers, judge: { url: judge.url, model: judge.model, keyFrom: judge.key_from } }
 }
 
 async function openModels(plan: Plan, executor: Executor, onEvent: OnRunEvent): Promise<Map<string, OpenedModel>> {
@@ -361,6 +374,10 @@ function describeSetting(
     },
     protocol,
     measures: dataset.measures,
-    scoring: { locality_tokens: scoring.locality_tokens }
+    scoring: {
+      locality_tokens: scoring.locality_tokens,
+      ...(scoring.free_answers === undefined ? {} : { free_answers: scoring.free_answers }),
+      ...(scoring.free_answers?.judge === undefined ? {} : { judge_prompt: JUDGE_PROMPT })
+    }
   }
 }

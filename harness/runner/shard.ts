@@ -6,6 +6,7 @@ import type { LanguageModel } from '../model'
 import type { Protocol } from '../results/protocol'
 import type { AnswerRow, EditRow } from '../results/rows'
 import { answersTable, editsTable } from '../results/tables'
+import { type JudgeOptions, judged } from '../scoring/judge'
 import { askBase, askEdited, type BaseAnswers, type ScoreOptions, someOf, tooLong } from '../scoring/score-cases'
 import { editGroups, type Outcome, type ReadyMethod } from './edit-groups'
 import { insertsOneByOne } from './protocol'
@@ -14,6 +15,8 @@ import type { ShardResult, ShardTask, WorkEvent } from './tasks'
 export interface ShardContext {
   readonly context: MethodContext
   readonly scoring: ScoreOptions
+  /** Who judges free answers. */
+  readonly judge?: JudgeOptions
   readonly onEvent: (event: WorkEvent) => void
 }
 
@@ -53,8 +56,13 @@ export async function executeShard(
         stored.push({ setting, caseId: editCase.id, edit: outcome.edit })
     }
   }
+  const {
+    judge,
+    context: { cacheDir }
+  } = context
+  const rows = judge === undefined ? answers : await judged(answers, judge, cacheDir)
   return {
-    answers: answersTable.encode([answers]).bytes,
+    answers: answersTable.encode([rows]).bytes,
     edits: editsTable.encode([edits]).bytes,
     failed: edits.filter((r) => r.error !== null).length,
     stored,

@@ -5,6 +5,8 @@ import type { ModelIdentity } from '../model'
 import type { OutsideModule } from '../outside'
 import type { Setup } from '../results/manifest'
 import type { Protocol } from '../results/protocol'
+import type { FreeAnswerOptions } from '../scoring/free-answers'
+import type { JudgeOptions } from '../scoring/judge'
 import type { BackendName } from '../tensor'
 
 /*
@@ -48,6 +50,8 @@ export interface WorkerSetup {
   readonly cacheDir: string
   readonly corpus?: CorpusSource
   readonly localityTokens: number
+  readonly freeAnswers?: FreeAnswerOptions
+  readonly judge?: JudgeOptions
 }
 
 /** Cases that are edited and asked by some methods, and what comes before them in their chain. */

@@ -19,14 +19,17 @@ import {
 } from '../model'
 import type { AnswerRow } from '../results/rows'
 import { goesOnInWord, isStop, textOf, wordsOf } from './answers'
+import { answersFreely, type FreeAnswerOptions, freeAnswers, inContext } from './free-answers'
 import { mean } from './intervals'
-import { BASE_KNOWS, DIVERGENCE, type Measure, type Side, scoreKey, TRUE } from './measures'
+import { BASE_KNOWS, DIVERGENCE, FREE, type Measure, type Side, scoreKey, TRUE } from './measures'
 
 export interface ScoreOptions {
   /** Longest answer of the base model that locality compares, in tokens. */
   readonly localityTokens: number
   /** Measures that want more than the accepted answers scored. */
   readonly measures?: readonly Measure[]
+  /** Every question is answered freely, too. */
+  readonly freeAnswers?: FreeAnswerOptions
 }
 
 /** A continuation of a prompt. */
@@ -54,6 +57,8 @@ interface Question {
   readonly gold?: Continuation
   /** The base model's own words. */
   readonly before: string
+  /** Its free answer, where those are asked. */
+  readonly free?: string
 }
 
 /** Some cases with everything about the unedited model: made once, used by every method. */
@@ -64,6 +69,7 @@ export interface BaseAnswers {
   readonly measures: readonly Measure[]
   /** Longest answer that is generated, in tokens. */
   readonly answerTokens: number
+  readonly freeAnswers?: FreeAnswerOptions
 }
 
 /** The answers of some of the cases. */
@@ -104,17 +110,28 @@ export function askBase(model: LanguageModel, cases: readonly EditCase[], option
     answerTokens
   )
   const own = new Map(texts.map((text, i) => [text, { ids: encodePrompt(tokenizer, text), said: said[i]! }]))
+  const { freeAnswers: freely } = options
+  const free = new Map(
+    freely === undefined
+      ? []
+      : freeAnswers(
+          model,
+          texts.map((prompt) => ({ prompt })),
+          freely
+        ).map((a, i) => [texts[i]!, a])
+  )
   const questions = cases.map((c) =>
     c.probes.map((probe) => {
       const thought = thoughts.get(probe)
-      return thought === undefined
-        ? question(model, probe, own.get(probe.prompt)!, options)
-        : thoughtQuestion(model, probe, thought)
+      if (thought !== undefined) return thoughtQuestion(model, probe, thought)
+      const asked = question(model, probe, own.get(probe.prompt)!, options)
+      return freely === undefined ? asked : { ...asked, free: free.get(probe.prompt)! }
     })
   )
   const asked = questions.flat().flatMap((q) => [...continuations(q), ...(q.needs ?? [])])
   const scores = new Scores(model, asked, () => undefined)
-  return { cases, questions, scores, measures: options.measures ?? [], answerTokens }
+  const common = { cases, questions, scores, measures: options.measures ?? [], answerTokens }
+  return freely === undefined ? common : { ...common, freeAnswers: freely }
 }
 
 /** Answers under the edits, and the cases whose edit left no model that answers. */
@@ -161,11 +178,22 @@ export function askEdited(
     verdicts,
     broken
   )
+  const free = freeWordsAfter(
+    model,
+    base,
+    edits.map((_, i) => editOf(i)),
+    asked,
+    broken
+  )
   const kl = divergencesOf(model, base, edits, (i) => asked(i) && !broken.has(i))
   const rows = base.cases.flatMap((c, i) =>
     asked(i)
       ? verdicts[i]!.map((v, probe) =>
-          answerRow(model, asking, i, c.id, probe, base, scores, v, words[i]![probe]!, kl.get(v.question))
+          answerRow(model, asking, i, c.id, probe, base, scores, v, {
+            words: words[i]![probe]!,
+            free: free.get(v.question),
+            kl: kl.get(v.question)
+          })
         )
       : []
   )
@@ -176,7 +204,7 @@ export function askEdited(
 export function tooLong(
   model: LanguageModel,
   { requests, probes }: EditCase,
-  { localityTokens, measures }: ScoreOptions
+  { localityTokens, measures, freeAnswers: freely }: ScoreOptions
 ): string | undefined {
   const { tokenizer, config } = model
   const length = (text: string) => encodePrompt(tokenizer, text).length
@@ -199,6 +227,9 @@ export function tooLong(
   const longest = Math.max(
     ...requests.map(({ prompt, target }) => length(`${prompt} ${target}`)),
     ...probes.map((probe) => length(probe.prompt) + answer(probe)),
+    ...(freely === undefined
+      ? []
+      : probes.map(({ prompt }) => length(inContext(tokenizer, prompt, freely.context)) + SHOWN_TOKENS)),
     ...probes.flatMap(continued).map(({ prompt, text }) => length(`${prompt} ${text}`)),
     ...probes.flatMap(({ needs }) => (needs?.expected ?? []).map((text) => length(`${needs!.prompt} ${text}`)))
   )
@@ -322,6 +353,39 @@ function thoughtsOf(model: LanguageModel, probes: readonly (Probe & UnderEdit)[]
 /** Whether an answer is one of the accepted ones, as MQuAKE compares them: equal but for the space around them. */
 const isAccepted = (answer: string, { expected }: { readonly expected: Probe['expected'] }): boolean =>
   expected !== 'same-as-before' && expected.includes(answer)
+
+/** The edited model's free answers, where those are asked; none of a model whose numbers overflow. */
+function freeWordsAfter(
+  model: LanguageModel,
+  base: BaseAnswers,
+  edits: readonly (Edit | undefined)[],
+  asked: (i: number) => boolean,
+  broken: Map<number, string>
+): Map<Question, string> {
+  const said = new Map<Question, string>()
+  const { freeAnswers: freely } = base
+  if (freely === undefined) return said
+  const rows = base.questions.flatMap((questions, i) =>
+    asked(i) && !broken.has(i)
+      ? questions.flatMap((q) =>
+          q.free === undefined ? [] : [{ case: i, question: q, prompt: q.probe.prompt, edit: edits[i] }]
+        )
+      : []
+  )
+  const ask = (some: readonly (typeof rows)[number][]) => {
+    for (const [k, answer] of freeAnswers(model, some, freely).entries()) said.set(some[k]!.question, answer)
+  }
+  caseByCase(rows, ask, broken)
+  return said
+}
+
+/** Whether free answers are right; where nothing is to change, whether they are alike. A model whose numbers overflow has none. */
+function freeScores({ expected }: Probe, before: string, after: string | undefined): Record<string, number> {
+  const own = expected === 'same-as-before'
+  const right = (answer: string | undefined) =>
+    Number(answer !== undefined && answersFreely(answer, own ? [before] : expected))
+  return { [scoreKey(FREE, 'before')]: right(before), [scoreKey(FREE, 'after')]: right(after) }
+}
 
 /** Mean divergence of the questions that want it. */
 function divergencesOf(
@@ -473,6 +537,13 @@ function expectedText({ tokenizer }: LanguageModel, { question, best }: Verdict)
   return text(tokenizer, best.ids, best.target).trim()
 }
 
+/** What an edited model says to a question. */
+interface After {
+  readonly words: string
+  readonly free: string | undefined
+  readonly kl: number | undefined
+}
+
 function answerRow(
   model: LanguageModel,
   { setting, held, checkpoint = false }: Asking,
@@ -482,8 +553,7 @@ function answerRow(
   { scores: base, measures }: BaseAnswers,
   edited: Scores,
   v: Verdict,
-  after: string,
-  kl: number | undefined
+  { words: after, free, kl }: After
 ): AnswerRow {
   const { question: q, best, bestBefore, exactBefore } = v
   const aloud = isAloud(q)
@@ -517,10 +587,13 @@ function answerRow(
       ...scoresOf(q, measures, base, 'before'),
       ...scoresOf(q, measures, edited, 'after'),
       ...(q.truth === undefined ? {} : truthOf(model, q.truth, base, edited, v.finite)),
-      ...(kl === undefined ? {} : { [scoreKey(DIVERGENCE, 'after')]: kl }),
+      ...(q.free === undefined ? {} : freeScores(q.probe, q.free, free)),
+      ...(q.diverge.length === 0 ? {} : { [scoreKey(DIVERGENCE, 'after')]: kl ?? Number.POSITIVE_INFINITY }),
       ...(q.needs === undefined ? {} : { [BASE_KNOWS]: Number(q.needs.some((c) => says(model, c, base))) }),
       ...(aloud && needs !== undefined ? { [BASE_KNOWS]: Number(isAccepted(q.before, needs)) } : {})
     },
+    freeBefore: q.free ?? null,
+    freeAfter: q.free === undefined ? null : (free ?? ''),
     anyOf,
     held: typeof held === 'number' ? held : held[caseIndex]!,
     checkpoint

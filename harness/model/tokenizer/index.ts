@@ -5,6 +5,7 @@ import { UserError } from '../../errors'
 import { type JsonObject, readJsonObject } from '../../json-file'
 import { withinTime } from '../../time-limit'
 import type { Tokenizer } from '../types'
+import { applyChatTemplate } from './chat'
 import { openTokenizer } from './components'
 
 export { lastTokenOf } from './place'
@@ -61,6 +62,7 @@ export function loadTokenizer(dir: string, rows = Number.POSITIVE_INFINITY): Tok
       ids.length === 0 ? '' : hub.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: false }),
     prefix,
     endOfText,
+    chat: (messages) => applyChatTemplate(dir, config, messages),
     hash: createHash('sha256')
       .update(JSON.stringify(json))
       .update(JSON.stringify([config, endOfText]))

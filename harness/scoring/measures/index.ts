@@ -1,6 +1,7 @@
 import { closestTo } from '../../closest'
 import { UserError } from '../../errors'
 import { exactMatch } from './exact-match'
+import { freeAnswer, judgedAnswer } from './free-answer'
 import type { Measure } from './measure'
 import { instanceWise, multiHopMean } from './multi-hop'
 import { perplexity } from './perplexity'
@@ -9,7 +10,10 @@ import { divergence, sentimentShift } from './sentiment'
 import { tokenMatch } from './token-match'
 
 export { exactMatch } from './exact-match'
-export { BASE_KNOWS, DIVERGENCE, type Measure, type Side, scoreKey, TRUE } from './measure'
+export { freeAnswer, judgedAnswer } from './free-answer'
+export { BASE_KNOWS, DIVERGENCE, FREE, JUDGED, type Measure, type Side, scoreKey, TRUE } from './measure'
+export { perplexity } from './perplexity'
+export { divergence, sentimentShift } from './sentiment'
 export { tokenMatch } from './token-match'
 
 /** Every measure; a new one is a file and a line here. */
@@ -22,7 +26,9 @@ export const MEASURES: readonly Measure[] = [
   sentimentShift,
   divergence,
   instanceWise,
-  multiHopMean
+  multiHopMean,
+  freeAnswer,
+  judgedAnswer
 ]
 
 /** @throws UserError with the closest name when there is no such measure */

@@ -48,6 +48,12 @@ export const BASE_KNOWS = 'base_knows'
 /** Among a row's scores: whether a model says one of the probe's `truth`, 1 or 0. */
 export const TRUE = 'true'
 
+/** Among a row's scores: whether a model's free answer is right, 1 or 0; for locality whether it is the one before the edit. */
+export const FREE = 'free'
+
+/** Among a row's scores: whether a judge takes a model's free answer as right, 1 or 0. */
+export const JUDGED = 'judged'
+
 /** Among a row's scores after the edit: mean divergence KL(before ‖ after) of a token's distribution, in nats. */
 export const DIVERGENCE = 'kl'
 
