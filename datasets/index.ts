@@ -6,10 +6,19 @@ import { hallucination } from './hallucination'
 import { mquake } from './mquake'
 import { UnknownLayout } from './records'
 import type { Dataset, EditCase, LoadOptions } from './types'
+import { wikidataCounterfact, wikidataRecent } from './wikidata'
 import { zsre } from './zsre'
 
 /** Every dataset; a new one is a folder and a line here. */
-export const DATASETS: readonly Dataset[] = [counterfact, zsre, mquake, hallucination, convsent]
+export const DATASETS: readonly Dataset[] = [
+  counterfact,
+  zsre,
+  mquake,
+  hallucination,
+  convsent,
+  wikidataRecent,
+  wikidataCounterfact
+]
 
 /** @throws UserError with the closest name when there is no such dataset */
 export function findDataset(name: string, place?: string): Dataset {

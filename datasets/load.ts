@@ -11,7 +11,8 @@ const shape = z.strictObject({
   source: z.string().min(1),
   license: z.string().min(1),
   measures: z.array(z.string()),
-  layouts: z.array(z.object({ name: z.string(), keys: z.array(z.string()) })),
+  needsFile: z.literal(true).optional(),
+  layouts: z.array(z.object({ name: z.string(), keys: z.array(z.string()), without: z.array(z.string()).optional() })),
   load: z.custom((value) => typeof value === 'function', 'must be a function')
 })
 

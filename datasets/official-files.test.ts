@@ -220,6 +220,80 @@ describe('zsRE', () => {
   })
 })
 
+describe('the records of KnowEdit', () => {
+  it('are questions by category, of which any name of the first group is right', async () => {
+    const [c, bare] = await load('wikidata-recent', sample('wikidata/sample/recent.json'))
+    expect(kinds(c!.probes)).toEqual({
+      'accuracy/rewrite': 1,
+      'portability/reasoning': 1,
+      'locality/relation-specificity': 1,
+      'locality/forgetfulness': 1
+    })
+    expect(c!.probes[1]!.expected).toEqual(['Peru', 'Republic of Peru'])
+    expect(c!.probes[2]).toMatchObject({
+      expected: 'same-as-before',
+      gold: 'chemist',
+      truth: ['chemist', 'researcher']
+    })
+    expect(kinds(bare!.probes)).toEqual({ 'accuracy/rewrite': 1 })
+  })
+
+  it('accept every group where the category is about yes and no', async () => {
+    const [c] = await load('wikidata-counterfact', sample('wikidata/sample/counterfact.json'))
+    expect(c!.probes.find((p) => p.kind === 'logical-generalization')!.expected).toEqual(['no', 'incorrect', 'false'])
+    expect(c!.requests[0].previousTarget).toBe('Norway')
+    const options = { strict_book_portability: true }
+    const [strict] = await load('wikidata-counterfact', sample('wikidata/sample/counterfact.json'), { options })
+    expect(strict!.probes.some((p) => p.kind === 'subject-aliasing')).toBe(false)
+  })
+
+  it('of zsRE have a paraphrase as well, and are told from CounterFact’s flat ones', async () => {
+    const [c] = await load('zsre', sample('zsre/sample/knowedit.json'))
+    expect(kinds(c!.probes)).toEqual({
+      'accuracy/rewrite': 1,
+      'generality/paraphrase': 1,
+      'portability/logical-generalization': 1,
+      'locality/relation-specificity': 2
+    })
+    expect(await complaint('counterfact', sample('zsre/sample/knowedit.json'))).toMatch(
+      /it looks like zsRE: --dataset zsre/
+    )
+  })
+
+  it('have no embedded version, which says where the file is', async () => {
+    const load = async () => {
+      for await (const _ of findDataset('wikidata-recent').load(undefined, { onBadRecord: 'fail', seed: 0 })) return
+    }
+    await expect(load()).rejects.toThrow('the embedded world has no WikiData_recent')
+  })
+})
+
+describe('the KILT-style records of zsRE', () => {
+  const kilt = readFileSync(join(__dirname, 'zsre/sample/kilt.jsonl'), 'utf8')
+
+  it('draw a target from the alternatives, and take the words that all rephrasings share as the subject', async () => {
+    const [a, b] = await load('zsre', kilt)
+    expect(a!.requests[0].subject).toBe('Velmora Lighthouse')
+    expect(['Oskar Lindqvane', 'Mara Dolen']).toContain(a!.requests[0].target)
+    expect(kinds(a!.probes)).toEqual({ 'accuracy/rewrite': 1, 'generality/paraphrase': 2 })
+    expect(b!.requests[0]).toMatchObject({ subject: 'Orlen bridge', target: '1945', previousTarget: '1932' })
+    const targets = await Promise.all(
+      [...Array(12).keys()].map(async (seed) => (await load('zsre', kilt, { seed }))[0]!)
+    )
+    expect(new Set(targets.map((c) => c.requests[0].target)).size).toBe(2)
+  })
+
+  it('without rephrasings are malformed, as MEND leaves them out', async () => {
+    const alone = kilt.replace(
+      /"filtered_rephrases": \["In which[^\]]*\]/,
+      '"filtered_rephrases": ["When did Orlen bridge open?"]'
+    )
+    expect(await complaint('zsre', alone)).toMatch(
+      /data\.json:2: record 2 is malformed: 'filtered_rephrases' holds none/
+    )
+  })
+})
+
 describe('MQuAKE', () => {
   const official = sample('mquake/sample/mquake.json')
 
@@ -520,6 +594,9 @@ const real = (
     ['mquake', 'mquake'],
     ['hallucination', 'hallucination'],
     ['hallucination', 'knowedit', 'wikibio'],
+    ['zsre', 'knowedit', 'ZsRE'],
+    ['wikidata-recent', 'knowedit', 'recent'],
+    ['wikidata-counterfact', 'knowedit', 'train_cf'],
     ['convsent', 'convsent']
   ] as const
 ).flatMap(([dataset, folder, begins = '']) =>

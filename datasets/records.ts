@@ -95,8 +95,11 @@ export function* loadRecords(file: string, layouts: readonly Layout[], options: 
   if (!known && unknown !== undefined) throw unknown
 }
 
-export const matches = (value: unknown, { keys }: LayoutKeys): boolean =>
-  typeof value === 'object' && value !== null && keys.every((key) => key in value)
+export const matches = (value: unknown, { keys, without = [] }: LayoutKeys): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  keys.every((key) => key in value) &&
+  !without.some((key) => key in value)
 
 const keysOf = (value: unknown): string[] =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : []
@@ -130,6 +133,13 @@ function parseRecord({ schema, toCase }: Layout, value: unknown, index: number):
   const key = issue!.path.map(String).join('.')
   return new Unusable('malformed', `${key === '' ? '' : `'${key}': `}${issue!.message}`)
 }
+
+/** What a dataset says that the embedded world does not have. */
+export const needsFile = (
+  { name, title }: { readonly name: string; readonly title: string },
+  where: string
+): UserError =>
+  new UserError(`the embedded world has no ${title}`, { place: name, hint: `'source' names its file, from ${where}` })
 
 /** Parses a dataset's own switches. @throws UserError that names the wrong one */
 export function parseOptions<Schema extends z.ZodType>(

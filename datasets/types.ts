@@ -76,6 +76,8 @@ export interface SkippedRecord {
 export interface LayoutKeys {
   readonly name: string
   readonly keys: readonly string[]
+  /** Keys that it does not have: those of a layout which has these and more. */
+  readonly without?: readonly string[]
 }
 
 export interface LoadOptions {
@@ -99,6 +101,8 @@ export interface Dataset {
   readonly license: string
   /** Measures of `harness/scoring/measures` that are reported besides exact match and token match, by name. */
   readonly measures: readonly string[]
+  /** The embedded world does not have it: without a file there is nothing. */
+  readonly needsFile?: true
   /** Layouts of official files that are read. */
   readonly layouts: readonly LayoutKeys[]
   /**

@@ -57,19 +57,22 @@ function* withNext(source: string, options: LoadOptions, style: Style): Generato
     if (topic[side].length === 0) return new Unusable('malformed', `'${side}' is empty: there is nothing to write`)
     return { id: idOf(index), requests: [placeholder(topic)], probes: [] }
   }
-  const cases = loadRecords(source, [layout({ ...LAYOUT, schema: record, toCase })], options)
+  const { limit = Number.POSITIVE_INFINITY } = options
+  const cases = loadRecords(source, [layout({ ...LAYOUT, schema: record, toCase })], { ...options, limit: limit + 1 })
   const complete = ({ id, place }: EditCase, next: Topic): EditCase => {
     const topic = topics.get(id)!
     return { ...topicCase(topic, next, Number(id.slice(ID.length)), style, QUESTIONS, options.seed), place }
   }
   let first: Topic | undefined
   let before: EditCase | undefined
+  let taken = 0
   for (const editCase of cases) {
     const topic = topics.get(editCase.id)!
     first ??= topic
     if (before !== undefined) {
       yield complete(before, topic)
       topics.delete(before.id)
+      if (++taken >= limit) return
     }
     before = editCase
   }
@@ -81,10 +84,8 @@ const idOf = (index: number): string => `${ID}${index}`
 const placeholder = ({ ent }: Topic) => ({ prompt: ent, subject: ent, target: ent })
 
 function* fromWorld({ split = 'test', limit, seed }: LoadOptions, style: Style): Generator<EditCase> {
-  const topics = worldConvsent(generateWorld({ seed: 0 }), split)
-    .slice(0, limit)
-    .map((r) => record.parse(r))
-  for (const [i, topic] of topics.entries())
+  const topics = worldConvsent(generateWorld({ seed: 0 }), split).map((r) => record.parse(r))
+  for (const [i, topic] of topics.slice(0, limit).entries())
     yield inWorld(topicCase(topic, topics[(i + 1) % topics.length]!, i, style, OPINION_QUESTIONS, seed), i)
 }
 

@@ -48,8 +48,8 @@ const flatRecord = z.object({
   portability
 })
 
-const NESTED = { name: "kmeng01/rome's nested layout", keys: ['requested_rewrite'] }
-const FLAT = { name: "EasyEdit's flat layout", keys: ['prompt', 'target_new', 'ground_truth'] }
+const NESTED = { name: "kmeng01/rome's nested layout", keys: ['requested_rewrite'], without: ['questions'] }
+const FLAT = { name: "EasyEdit's flat layout", keys: ['prompt', 'target_new', 'ground_truth'], without: ['locality'] }
 
 const switches = z.strictObject({
   strict_book_portability: z

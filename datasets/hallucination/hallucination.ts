@@ -29,7 +29,11 @@ const knoweditRecord = z.object({
     .nullish()
 })
 
-const WISE = { name: "WISE's layout", keys: ['prompt', 'target_new', 'subject', 'locality_prompt'] }
+const WISE = {
+  name: "WISE's layout",
+  keys: ['prompt', 'target_new', 'subject', 'locality_prompt'],
+  without: ['ground_truth', 'rephrase_prompt']
+}
 const KNOWEDIT = { name: "KnowEdit's WikiBio", keys: ['text', 'labels', 'concept'] }
 
 const switches = z.strictObject({})

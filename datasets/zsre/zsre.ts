@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { findSubject } from '../../harness/edit'
+import { type Random, randomStream } from '../../harness/random'
+import { knoweditCase, knoweditRecord } from '../knowedit'
 import { changesNothing, oneHopProbe, present, samePartProbes, sameText } from '../probes'
 import { inWorld, layout, loadRecords, type PlacelessCase, parseOptions, Unusable } from '../records'
 import type { Dataset, EditCase, LoadOptions, Probe } from '../types'
@@ -24,7 +26,22 @@ const record = z.object({
   same_first_part_prompts: prompts,
   same_last_part_prompts: prompts
 })
-const LAYOUT = { name: "MEND's layout", keys: ['src', 'alt', 'answers'] }
+const MEND = { name: "MEND's layout", keys: ['src', 'alt', 'answers'] }
+const KNOWEDIT = { name: "KnowEdit's ZsRE", keys: ['prompt', 'target_new', 'ground_truth', 'locality', 'cond'] }
+const KILT = { name: 'KILT-style records', keys: ['input', 'output', 'alternatives'] }
+
+/** KnowledgeEditor's and MEND's JSON Lines. The subject is not said. */
+const kiltRecord = z.object({
+  id: z.union([z.string(), z.number()]).nullish(),
+  input: text,
+  output: z.array(z.object({ answer: z.string().nullish() })).min(1),
+  prediction: optional,
+  alternatives: z.array(z.string()),
+  filtered_rephrases: prompts,
+  rephrases: prompts,
+  /** Of KILT, where it was kept. */
+  meta: z.object({ sub_surface: z.array(z.string()).nullish() }).nullish()
+})
 
 const switches = z.strictObject({
   target: z
@@ -48,14 +65,24 @@ export const zsre: Dataset = {
   license: 'no explicit licence; repositories MIT',
   measures: [],
 
-  layouts: [LAYOUT],
+  layouts: [MEND, KNOWEDIT, KILT],
 
   async *load(source, options) {
     const own = parseOptions('zsre', switches, options.options)
     if (source === undefined) yield* fromWorld(options, own)
     else {
-      const mend = layout({ ...LAYOUT, schema: record, toCase: (r, index) => toCase(r, index, own) })
-      yield* loadRecords(source, [mend], options)
+      const mend = layout({ ...MEND, schema: record, toCase: (r, index) => toCase(r, index, own) })
+      const knowedit = layout({
+        ...KNOWEDIT,
+        schema: knoweditRecord,
+        toCase: (r, index) => knoweditCase(r, `zsre-${index}`, own.strict_book_portability)
+      })
+      const kilt = layout({
+        ...KILT,
+        schema: kiltRecord,
+        toCase: (r, index) => kiltCase(r, index, own, randomStream(options.seed, 'zsre/alternative', index))
+      })
+      yield* loadRecords(source, [mend, knowedit, kilt], options)
     }
   }
 }
@@ -135,4 +162,64 @@ function toCase(r: z.output<typeof record>, index: number, own: Switches): Place
       ...samePartProbes(r)
     ]
   }
+}
+
+/** As MEND reads it: one of the alternatives is drawn as the target; records without rephrasings are left out there and here. */
+function kiltCase(
+  r: z.output<typeof kiltRecord>,
+  index: number,
+  own: Switches,
+  random: Random
+): PlacelessCase | Unusable {
+  const bad = (reason: string) => new Unusable('malformed', reason)
+  const answers = present(r.output.map((o) => o.answer)).map((a) => a.trim())
+  const [truth] = answers
+  if (truth === undefined) return bad("'output' holds no answer")
+  const rephrases = present(r.filtered_rephrases ?? r.rephrases ?? []).filter((p) => p !== r.input)
+  if (rephrases.length === 0) return bad("'filtered_rephrases' holds none but the question itself")
+  const alternatives = present(r.alternatives).map((a) => a.trim())
+  if (own.target === 'alt' && alternatives.length === 0)
+    return bad("'alternatives' is empty: there is nothing to write")
+  const target = own.target === 'alt' ? random.pick(alternatives) : truth
+  if (own.target === 'alt' && changesNothing(target, truth))
+    return new Unusable('no edit', `the new answer '${target}' is the old one`)
+  const named = present(r.meta?.sub_surface ?? []).find((name) => findSubject(r.input, name) !== undefined)
+  const subject = named ?? sharedWords(r.input, rephrases)
+  if (subject === undefined)
+    return bad(`the question '${r.input}' and its rephrasings have no words in common: its subject is not known`)
+  return {
+    id: `zsre-${r.id ?? index}`,
+    requests: [{ prompt: r.input, subject, target, ...(own.target === 'alt' ? { previousTarget: truth } : {}) }],
+    probes: [
+      { property: 'accuracy', kind: 'rewrite', prompt: r.input, expected: [target] },
+      ...rephrases.map((prompt): Probe => ({ property: 'generality', kind: 'paraphrase', prompt, expected: [target] }))
+    ]
+  }
+}
+
+/**
+ * The longest run of whole words of a question that all its rephrasings have: the layout does not name its subject, which they share. An addition of
+ * ours; the methods that these files were made for need no subject.
+ */
+export function sharedWords(question: string, rephrases: readonly string[]): string | undefined {
+  const words = question.replace(/[?.!]+\s*$/, '').split(/\s+/)
+  const padded = rephrases.map((r) => ` ${r.replace(/[?.!,]+/g, ' ').replace(/\s+/g, ' ')} `.toLowerCase())
+  for (let length = words.length; length > 0; length--)
+    for (let start = words.length - length; start >= 0; start--) {
+      const run = words.slice(start, start + length).join(' ')
+      if (!/[\p{Lu}\p{N}]/u.test(run)) continue
+      if (
+        padded.every((p) =>
+          p.includes(
+            ` ${run
+              .replace(/[?.!,]+/g, ' ')
+              .trim()
+              .replace(/\s+/g, ' ')
+              .toLowerCase()} `
+          )
+        )
+      )
+        return run
+    }
+  return undefined
 }

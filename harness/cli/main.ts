@@ -7,6 +7,7 @@ import { printNote } from '../terminal'
 import { askCommand } from './ask'
 import { checkCommand } from './check'
 import { compareCommand } from './compare'
+import { dataCommand } from './data'
 import { doctorCommand } from './doctor'
 import { RunInterruptedExit } from './exit'
 import { exportCommand } from './export'
@@ -38,6 +39,7 @@ const COMMANDS: readonly CommandModule<object, never>[] = [
   exportCommand,
   listCommand,
   askCommand,
+  dataCommand,
   fetchCommand,
   doctorCommand,
   verifyCommand,

@@ -1,0 +1,1 @@
+export { wikidataCounterfact, wikidataRecent } from './wikidata'
