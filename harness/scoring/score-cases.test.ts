@@ -17,7 +17,8 @@ import { randomStream } from '../random'
 import { useBackend } from '../tensor'
 import { goesOnInWord, wordsOf } from './answers'
 import { probability } from './measures/probability'
-import { askBase, askEdited, tooLong } from './score-cases'
+import { divergence } from './measures/sentiment'
+import { askBase, askEdited, type ScoreOptions, tooLong } from './score-cases'
 
 let model: LanguageModel
 const options = { localityTokens: 6, measures: [probability] }
@@ -209,11 +210,36 @@ describe('a right answer', () => {
         )
     })
   }
-  const ask = (text: string, expected: string) => {
+  const askProbe = (text: string, asked: Probe, more: Partial<ScoreOptions> = {}) => {
     const said = saying(text)
-    const cases = [caseOf('1', probe({ expected: [expected] }))]
-    return askEdited(said, askBase(said, cases, options), [noise(0)], ASKING).rows[0]!
+    return askEdited(said, askBase(said, [caseOf('1', asked)], { ...options, ...more }), [noise(0)], ASKING).rows[0]!
   }
+  const ask = (text: string, expected: string) => askProbe(text, probe({ expected: [expected] }))
+
+  it('of a model that thinks aloud is what it says after the words that announce it', () => {
+    const asked = probe({
+      expected: ['fish', 'grass'],
+      answersAfter: 'Answer:',
+      needs: { prompt: 'x', expected: ['fish'] }
+    })
+    const thought = 'It likes fish.\nAnswer: grass\nMore'
+    expect(askProbe(thought, asked)).toMatchObject({
+      ...{ expected: 'grass', before: 'grass', after: 'grass', exactBefore: true, exactAfter: true, shareAfter: 1 },
+      scores: { base_knows: 0 }
+    })
+    expect(askProbe('grass', asked)).toMatchObject({ after: '', exactAfter: false, shareAfter: 0, expected: 'fish' })
+    expect(askProbe('Answer: grass and more', asked)).toMatchObject({ after: 'grass and more', exactAfter: false })
+  })
+
+  it('given freely is compared by its words, up to the end of the sentence', () => {
+    const freeAnswers = { context: 'question', maxTokens: 24 } as const
+    const row = askProbe('the Grass. The lion', probe({ expected: ['fish', 'grass!'] }), { freeAnswers })
+    expect(row).toMatchObject({ freeBefore: 'the Grass', freeAfter: 'the Grass', exactAfter: false })
+    expect(row.scores).toMatchObject({ 'free.before': 1, 'free.after': 1 })
+    const longer = askProbe('grass and fish. The lion', probe({ expected: ['grass'] }), { freeAnswers })
+    expect(longer.scores).toMatchObject({ 'free.before': 0, 'free.after': 0 })
+    expect(askProbe('grass', probe({ expected: ['grass'] }))).toMatchObject({ freeBefore: null, freeAfter: null })
+  })
 
   it.each([
     ['ends there', 'grass', 'grass', { exactAfter: true, longerAfter: false, after: 'grass' }],
@@ -242,6 +268,45 @@ describe('a right answer', () => {
     ])
     expect(goesOnInWord(model.tokenizer, [], model.tokenizer.encode(' Mara'), model.tokenizer.endOfText)).toBe(false)
   })
+})
+
+it('says beside locality whether the answer is true, before and after', () => {
+  const same = (truth: string[]) => probe({ property: 'locality', kind: 'hop', expected: 'same-as-before', truth })
+  const cases = [caseOf('1', same(['tractor', 'seeds']), same(['tractor']))]
+  const rowsOf = (size: number) => askEdited(model, askBase(model, cases, options), [noise(size)], ASKING).rows
+  const known = (size: number) => rowsOf(size).map((r) => [r.scores['true.before'], r.scores['true.after']])
+  expect(known(0)).toEqual([
+    [1, 1],
+    [0, 0]
+  ])
+  expect(known(30)).toEqual([
+    [1, 0],
+    [0, 0]
+  ])
+})
+
+it('compares free answers before and after where nothing is to change, and asks in a context', () => {
+  const freeAnswers = { context: 'qa', maxTokens: 6 } as const
+  const same = probe({ property: 'locality', kind: 'unrelated', expected: 'same-as-before' })
+  const base = askBase(model, [caseOf('1', same)], { ...options, freeAnswers })
+  const [kept, lost] = [0, 30].map((size) => askEdited(model, base, [noise(size)], ASKING).rows[0]!)
+  expect(kept!.scores['free.after']).toBe(1)
+  expect(lost!.scores).toMatchObject({ 'free.before': 1, 'free.after': 0 })
+  const prompt = 'Please answer the question:\n\nQ: The zebra eats\nA:'
+  const [said] = model.generate([{ prompt }], {
+    maxNewTokens: 6,
+    endsWith: (id) => /[.\n]/.test(model.tokenizer.decode([id]))
+  })
+  expect(kept!.freeBefore).toBe(model.tokenizer.decode(said!).split(/[.\n]/)[0]!.trim())
+})
+
+it('counts what was not measured of an overflowing model against it, in a sequence', () => {
+  const freeAnswers = { context: 'question', maxTokens: 6 } as const
+  const texts = [{ prompt: 'The lion lives in', text: 'savanna' }]
+  const same = probe({ property: 'locality', kind: 'k', expected: 'same-as-before', diverge: texts, truth: ['seeds'] })
+  const base = askBase(model, [caseOf('1', same)], { ...options, measures: [divergence], freeAnswers })
+  const [row] = askEdited(model, base, [noise(1e30)], { ...ASKING, brokenIsWrong: true }).rows
+  expect(row!.scores).toMatchObject({ 'free.after': 0, 'true.after': 0, 'kl.after': Number.POSITIVE_INFINITY })
 })
 
 it('fails the cases whose edit leaves numbers that are none, and only those', () => {
