@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { loadCases } from '../../datasets'
 import { loadDataset } from '../../datasets/load'
 import type { EditCase } from '../../datasets/types'
@@ -7,6 +8,7 @@ import { UserError } from '../errors'
 import { type LanguageModel, type ModelIdentity, openModel } from '../model'
 import type { Setup } from '../results/manifest'
 import { findMeasure } from '../scoring/measures'
+import { codeHash, rememberOnDisk } from '../scoring/remember'
 import { useBackend } from '../tensor'
 import { artifactKey, readArtifact, readCheckpoint, writeArtifact, writeCheckpoint } from './artifacts'
 import { openCorpus } from './corpus'
@@ -173,7 +175,13 @@ export class WorkerState {
       scoring: {
         localityTokens: setup.localityTokens,
         measures: task.measures.map(findMeasure),
-        ...(setup.freeAnswers === undefined ? {} : { freeAnswers: setup.freeAnswers })
+        ...(setup.freeAnswers === undefined ? {} : { freeAnswers: setup.freeAnswers }),
+        remember: rememberOnDisk(join(setup.cacheDir, 'base-answers'), [
+          model.hash,
+          this.#backend,
+          setup.threads,
+          codeHash()
+        ])
       },
       ...(setup.judge === undefined ? {} : { judge: setup.judge }),
       onEvent: this.#onEvent

@@ -18,6 +18,7 @@ import { useBackend } from '../tensor'
 import { goesOnInWord, wordsOf } from './answers'
 import { probability } from './measures/probability'
 import { divergence } from './measures/sentiment'
+import type { Remember } from './remember'
 import { askBase, askEdited, type ScoreOptions, tooLong } from './score-cases'
 
 let model: LanguageModel
@@ -268,6 +269,32 @@ describe('a right answer', () => {
     ])
     expect(goesOnInWord(model.tokenizer, [], model.tokenizer.encode(' Mara'), model.tokenizer.endOfText)).toBe(false)
   })
+})
+
+it('asks the unedited model once where it is remembered, with the same rows', () => {
+  const kept = new Map<string, string>()
+  let made = 0
+  const remember: Remember = (what, items, make) => {
+    const key = JSON.stringify([what, items])
+    if (!kept.has(key)) {
+      made++
+      kept.set(key, JSON.stringify(make()))
+    }
+    return JSON.parse(kept.get(key)!)
+  }
+  const same = probe({ property: 'locality', kind: 'k', expected: 'same-as-before' })
+  const freeAnswers = { context: 'question', maxTokens: 4 } as const
+  const rows = (more: Partial<ScoreOptions>) =>
+    askEdited(
+      model,
+      askBase(model, [caseOf('1', probe({}), same)], { ...options, freeAnswers, ...more }),
+      [noise(1)],
+      ASKING
+    ).rows
+  const fresh = rows({})
+  expect([rows({ remember }), rows({ remember })]).toEqual([fresh, fresh])
+  // Its thoughts, answers, free answers and scores.
+  expect(made).toBe(4)
 })
 
 it('says beside locality whether the answer is true, before and after', () => {

@@ -22,6 +22,7 @@ import { goesOnInWord, isStop, textOf, wordsOf } from './answers'
 import { answersFreely, type FreeAnswerOptions, freeAnswers, inContext } from './free-answers'
 import { mean } from './intervals'
 import { BASE_KNOWS, DIVERGENCE, FREE, type Measure, type Side, scoreKey, TRUE } from './measures'
+import { forgetful, type Remember } from './remember'
 
 export interface ScoreOptions {
   /** Longest answer of the base model that locality compares, in tokens. */
@@ -30,6 +31,8 @@ export interface ScoreOptions {
   readonly measures?: readonly Measure[]
   /** Every question is answered freely, too. */
   readonly freeAnswers?: FreeAnswerOptions
+  /** Of what the unedited model said before. */
+  readonly remember?: Remember
 }
 
 /** A continuation of a prompt. */
@@ -97,29 +100,22 @@ const THOUGHT_TOKENS = 128
  */
 export function askBase(model: LanguageModel, cases: readonly EditCase[], options: ScoreOptions): BaseAnswers {
   const { tokenizer } = model
+  const { freeAnswers: freely, remember = forgetful } = options
   const probes = cases.flatMap((c) => c.probes)
   const targets = probes.flatMap((p) => (p.expected === 'same-as-before' ? [] : p.expected))
   const longest = Math.max(0, ...targets.map((text) => encodeTarget(tokenizer, text).length))
   const answerTokens = Math.max(options.localityTokens, Math.min(SHOWN_TOKENS, longest + 1))
   const aloud = probes.filter((p) => p.answersAfter !== undefined)
-  const thoughts = new Map(thoughtsOf(model, aloud).map((said, i) => [aloud[i]!, said]))
+  const prompts = aloud.map(({ prompt, answersAfter }) => ({ prompt, answersAfter }))
+  const thoughtsSaid = remember('thoughts', prompts, () => thoughtsOf(model, aloud))
+  const thoughts = new Map(thoughtsSaid.map((said, i) => [aloud[i]!, said]))
   const texts = [...new Set(probes.flatMap((p) => (thoughts.has(p) ? [] : [p.prompt])))]
-  const said = answersTo(
-    model,
-    texts.map((prompt) => ({ prompt })),
-    answerTokens
-  )
+  const asPrompts = texts.map((prompt) => ({ prompt }))
+  const said = remember('answers', [answerTokens, texts], () => answersTo(model, asPrompts, answerTokens))
   const own = new Map(texts.map((text, i) => [text, { ids: encodePrompt(tokenizer, text), said: said[i]! }]))
-  const { freeAnswers: freely } = options
-  const free = new Map(
-    freely === undefined
-      ? []
-      : freeAnswers(
-          model,
-          texts.map((prompt) => ({ prompt })),
-          freely
-        ).map((a, i) => [texts[i]!, a])
-  )
+  const freelySaid =
+    freely === undefined ? [] : remember('free answers', [freely, texts], () => freeAnswers(model, asPrompts, freely))
+  const free = new Map(freelySaid.map((a, i) => [texts[i]!, a]))
   const questions = cases.map((c) =>
     c.probes.map((probe) => {
       const thought = thoughts.get(probe)
@@ -129,7 +125,7 @@ export function askBase(model: LanguageModel, cases: readonly EditCase[], option
     })
   )
   const asked = questions.flat().flatMap((q) => [...continuations(q), ...(q.needs ?? [])])
-  const scores = new Scores(model, asked, () => undefined)
+  const scores = new Scores(model, asked, () => undefined, remember)
   const common = { cases, questions, scores, measures: options.measures ?? [], answerTokens }
   return freely === undefined ? common : { ...common, freeAnswers: freely }
 }
@@ -254,7 +250,12 @@ function tooLongUnder(model: LanguageModel, edit: Edit, questions: readonly Ques
 class Scores {
   readonly #scores = new Map<Continuation, TargetScore>()
 
-  constructor(model: LanguageModel, asked: readonly Continuation[], editOf: (c: Continuation) => Edit | undefined) {
+  constructor(
+    model: LanguageModel,
+    asked: readonly Continuation[],
+    editOf: (c: Continuation) => Edit | undefined,
+    remember = forgetful
+  ) {
     const items: (ToScore & UnderEdit)[] = []
     const known = new Map<Edit | undefined, Map<string, number>>()
     const place = asked.map((c) => {
@@ -266,7 +267,8 @@ class Scores {
       seen.set(key, at)
       return at
     })
-    const scores = scoreEdited(model, items)
+    const texts = items.map(({ prompt, target }) => [prompt, target])
+    const scores = remember('scores', texts, () => scoreEdited(model, items))
     for (const [i, c] of asked.entries()) this.#scores.set(c, scores[place[i]!]!)
   }
 
