@@ -1,5 +1,6 @@
-import { DATASETS } from '../datasets'
+import { counterfact } from '../datasets/counterfact'
 import type { EditCase } from '../datasets/types'
+import { zsre } from '../datasets/zsre'
 import { publishedValues } from '../harness/config/published'
 import { openModel } from '../harness/model'
 import { describeCorpus, openCorpus } from '../harness/runner/corpus'
@@ -35,7 +36,7 @@ async function sweep(
   console.log(
     'dataset      layer  accur. gener. portab. known  local.  same first, last     ES     PS     NS   ms/edit  settings'
   )
-  for (const dataset of DATASETS) {
+  for (const dataset of [counterfact, zsre]) {
     const cases: EditCase[] = []
     for await (const c of dataset.load(undefined, { onBadRecord: 'fail', seed: 0, split: 'train', limit: count }))
       cases.push(c)
