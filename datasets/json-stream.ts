@@ -51,7 +51,7 @@ function* arrayElements(source: Bytes): Generator<JsonElement> {
   else {
     for (;;) {
       record++
-      const element = source.take(endOfElement)
+      const element = source.take(new ElementEnd())
       if (element === undefined) throw bad(`the file ends in the middle of record ${record}`)
       if (element.text === '') throw bad(`record ${record} is missing`)
       yield element
@@ -66,36 +66,67 @@ function* arrayElements(source: Bytes): Generator<JsonElement> {
   if (source.peek() !== undefined) throw bad('something follows the end of the list')
 }
 
-/** Whether the element ends before this byte; called for byte after byte of one element. */
-type Ends = () => (byte: number) => boolean
+/** Finds the end of one element, a chunk at a time. */
+interface End {
+  /** Line breaks so far. */
+  lines: number
+  /** Where in the chunk the element ends, before that byte; the chunk's length when it goes on. */
+  scan(chunk: Uint8Array, from: number): number
+}
 
-const endOfElement: Ends = () => {
-  let depth = 0
-  let text = false
-  let escaped = false
-  return (byte) => {
-    if (text) {
-      if (escaped) escaped = false
-      else if (byte === BACKSLASH) escaped = true
-      else if (byte === QUOTE) text = false
-      return false
+/** The end of an element of an array: a comma or a bracket outside of it. */
+class ElementEnd implements End {
+  lines = 0
+  #depth = 0
+  #text = false
+  #escaped = false
+
+  scan(chunk: Uint8Array, from: number): number {
+    // In variables of its own: this loop sees every byte of the file.
+    let [depth, text, escaped, lines] = [this.#depth, this.#text, this.#escaped, this.lines]
+    let i = from
+    scan: for (; i < chunk.length; i++) {
+      const byte = chunk[i]!
+      if (text) {
+        if (escaped) escaped = false
+        else if (byte === BACKSLASH) escaped = true
+        else if (byte === QUOTE) text = false
+        if (byte === NEWLINE) lines++
+        continue
+      }
+      switch (byte) {
+        case QUOTE:
+          text = true
+          break
+        case OPEN_ARRAY:
+        case OPEN_OBJECT:
+          depth++
+          break
+        case CLOSE_ARRAY:
+        case CLOSE_OBJECT:
+          if (depth-- === 0) break scan
+          break
+        case COMMA:
+          if (depth === 0) break scan
+          break
+        case NEWLINE:
+          lines++
+          break
+      }
     }
-    switch (byte) {
-      case QUOTE:
-        text = true
-        return false
-      case OPEN_ARRAY:
-      case OPEN_OBJECT:
-        depth++
-        return false
-      case CLOSE_ARRAY:
-      case CLOSE_OBJECT:
-        return depth-- === 0
-      case COMMA:
-        return depth === 0
-      default:
-        return false
-    }
+    this.#depth = depth
+    this.#text = text
+    this.#escaped = escaped
+    this.lines = lines
+    return i
+  }
+}
+
+class LineEnd implements End {
+  lines = 0
+  scan(chunk: Uint8Array, from: number): number {
+    const at = chunk.indexOf(NEWLINE, from)
+    return at < 0 ? chunk.length : at
   }
 }
 
@@ -103,7 +134,7 @@ function* lines(source: Bytes): Generator<JsonElement> {
   for (;;) {
     source.skipBlank()
     if (source.peek() === undefined) return
-    yield source.take(() => (byte) => byte === NEWLINE, true)!
+    yield source.take(new LineEnd(), true)!
   }
 }
 
@@ -153,16 +184,13 @@ class Bytes {
   }
 
   /** The text up to a byte, which is not taken. Undefined when the file ends before, unless that is an end as well. */
-  take(ends: Ends, orEnd = false): JsonElement | undefined {
+  take(end: End, orEnd = false): JsonElement | undefined {
     const { line } = this
     const offset = this.#start + this.#at
-    const ended = ends()
     const pieces: Buffer[] = []
-    let lines = 0
     for (;;) {
       const chunk = this.#chunk
-      let i = this.#at
-      while (i < chunk.length && !ended(chunk[i]!)) if (chunk[i++] === NEWLINE) lines++
+      const i = end.scan(chunk, this.#at)
       pieces.push(chunk.subarray(this.#at, i))
       this.#at = i
       if (this.#start + i - offset > MOST_RECORD_BYTES)
@@ -176,7 +204,7 @@ class Bytes {
         return undefined
       }
     }
-    this.line += lines
+    this.line += end.lines
     return {
       text: this.#decode(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), offset, line).trimEnd(),
       line
