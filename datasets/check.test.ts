@@ -91,9 +91,9 @@ it('lets instances share edits, but names the ones that are the same', async () 
   expect(await kinds([one, both, { ...both, case_id: one!.case_id }])).toContain('same-id')
 })
 
-it('names records that lack what others have, and questions about somebody else', async () => {
-  const [a, b] = zsre
-  expect(await found([a, { ...b, loc: '' }])).toEqual([['no-question', expect.any(Number), 'locality']])
+it('names records that lack what most have, and questions about somebody else', async () => {
+  const [a, b, c] = zsre
+  expect(await found([a, { ...b, loc: '' }, c])).toEqual([['no-question', expect.any(Number), 'locality']])
   expect(await found([a, { ...b, rephrase: 'Who is somebody else?' }])).toEqual([
     ['subject-missing', expect.any(Number), expect.stringContaining("'Who is somebody else?' about")]
   ])

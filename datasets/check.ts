@@ -4,6 +4,7 @@ import { UserError } from '../harness/errors'
 import { DATASETS } from '.'
 import { jsonElements } from './json-stream'
 import { matches } from './records'
+import { fromTable } from './tables'
 import { type Dataset, type EditCase, type LayoutKeys, PROPERTIES, type Property, type SkippedRecord } from './types'
 
 /** What may be wrong with records, in the order in which it is told. */
@@ -13,7 +14,7 @@ export const FINDINGS = {
   conflict: 'edits of one fact to different answers: in a batch or a sequence one undoes the other',
   duplicate: 'records that edit the same as another one',
   'same-id': 'records that share their number with another one',
-  'no-question': 'records without any question of a property that others have',
+  'no-question': 'records without any question of a property that most have',
   'empty-probe': 'questions without words',
   'subject-missing': 'questions about the edit that do not name its subject',
   'leading-space': 'texts with spaces before or after them, where most records have none'
@@ -51,7 +52,15 @@ export interface CheckOptions {
  * Reads a data file whole and says what is in it and what may be wrong with it.
  * @throws UserError when it cannot be read, or is of no layout: then with the nearest one and what it lacks
  */
-export async function checkData(file: string, { dataset: told, onProgress }: CheckOptions = {}): Promise<DataReport> {
+export async function checkData(file: string, options: CheckOptions = {}): Promise<DataReport> {
+  const reports = fromTable(file, async function* (records) {
+    yield await checkRecords(records, options)
+  })
+  for await (const report of reports) return { ...report, file }
+  throw new Error('a file has one report')
+}
+
+async function checkRecords(file: string, { dataset: told, onProgress }: CheckOptions): Promise<DataReport> {
   const first = firstRecord(file)
   const { dataset, layout } = layoutOf(file, first.value, first.line, told)
   const check = new Check()
@@ -87,6 +96,11 @@ function layoutOf(file: string, value: unknown, line: number, told: Dataset | un
   const candidates = (told === undefined ? DATASETS : [told]).flatMap((dataset) =>
     dataset.layouts.map((layout) => ({ dataset, layout }))
   )
+  if (candidates.length === 0)
+    throw new UserError(`${told?.title ?? 'this dataset'} has no layout of its own`, {
+      place: file,
+      hint: 'a config says which column is what: `bench check CONFIG` reads it'
+    })
   const fit = candidates
     .filter(({ layout }) => matches(value, layout))
     .sort((a, b) => b.layout.keys.length - a.layout.keys.length)[0]
@@ -196,8 +210,9 @@ class Check {
   }
 
   report(): Pick<DataReport, 'cases' | 'edits' | 'questions' | 'subjects' | 'findings'> {
+    // What most lack is not asked in this kind of data.
     for (const [property, lines] of this.#without)
-      if (lines.length < this.#cases) for (const line of lines) this.find('no-question', line, property)
+      if (lines.length < this.#cases / 2) for (const line of lines) this.find('no-question', line, property)
     const order = Object.keys(FINDINGS)
     const findings = this.#findings.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || a.line - b.line)
     return {

@@ -2,9 +2,11 @@ import { closestTo } from '../harness/closest'
 import { UserError } from '../harness/errors'
 import { convsent } from './convsent'
 import { counterfact } from './counterfact'
+import { custom } from './custom'
 import { hallucination } from './hallucination'
 import { mquake } from './mquake'
 import { UnknownLayout } from './records'
+import { fromTable } from './tables'
 import type { Dataset, EditCase, LoadOptions } from './types'
 import { wikidataCounterfact, wikidataRecent } from './wikidata'
 import { zsre } from './zsre'
@@ -17,7 +19,8 @@ export const DATASETS: readonly Dataset[] = [
   hallucination,
   convsent,
   wikidataRecent,
-  wikidataCounterfact
+  wikidataCounterfact,
+  custom
 ]
 
 /** @throws UserError with the closest name when there is no such dataset */
@@ -41,7 +44,8 @@ export async function* loadCases(
   options: LoadOptions
 ): AsyncGenerator<EditCase> {
   try {
-    yield* dataset.load(source, options)
+    if (source === undefined) yield* dataset.load(source, options)
+    else yield* fromTable(source, (file) => dataset.load(file, options))
   } catch (error) {
     if (!(error instanceof UnknownLayout)) throw error
     const { keys, nested } = error

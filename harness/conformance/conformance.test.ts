@@ -43,11 +43,14 @@ const SAMPLES: Readonly<Record<string, string>> = {
   'wikidata-counterfact': 'wikidata/sample/counterfact.json'
 }
 
-it.each(DATASETS.map((d) => [d.name, d] as const))('%s keeps what every dataset promises', async (name, dataset) => {
-  const sample = dataset.needsFile === true ? join(packageRoot(), 'datasets', SAMPLES[name]!) : undefined
-  const findings = await verifyDataset(dataset, sample)
-  expect(problems(findings)).toEqual([])
-})
+it.each(DATASETS.filter((d) => d.layouts.length > 0).map((d) => [d.name, d] as const))(
+  '%s keeps what every dataset promises',
+  async (name, dataset) => {
+    const sample = dataset.needsFile === true ? join(packageRoot(), 'datasets', SAMPLES[name]!) : undefined
+    const findings = await verifyDataset(dataset, sample)
+    expect(problems(findings)).toEqual([])
+  }
+)
 
 describe('a method is found out that', () => {
   const ftM = METHODS.find((m) => m.name === 'ft-m')!
