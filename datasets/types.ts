@@ -37,6 +37,8 @@ export interface Probe {
   readonly sides?: { readonly wanted: readonly Continued[]; readonly other: readonly Continued[] }
   /** Texts over which the edited model's next-token distributions are compared with the unedited one's. */
   readonly diverge?: readonly Continued[]
+  /** Answers to choose from by their likelihood, and which is right. */
+  readonly choices?: { readonly texts: readonly string[]; readonly right: number }
   /** Gold answer whose token length bounds the locality comparison of EasyEdit, where the dataset has one. */
   readonly gold?: string
 }
@@ -49,9 +51,13 @@ export interface Continued {
 
 /**
  * Kinds of questions that are reported apart: no part of their property's value, which stays what it is on data without them. Others whose name
- * shares its first or last part with the subject's.
+ * shares its first or last part with the subject's, and general ability.
  */
-export const APART: readonly string[] = ['same-first-part', 'same-last-part']
+export const APART: readonly string[] = ['same-first-part', 'same-last-part', 'general-text', 'general-choice']
+
+/** Whether a question is about general ability: not of a dataset, but of what should stay whatever is edited. */
+export const isGeneral = ({ kind }: { readonly kind: string }): boolean =>
+  kind === 'general-text' || kind === 'general-choice'
 
 export interface EditCase {
   readonly id: string

@@ -219,7 +219,13 @@ describe('the leaderboard', () => {
 describe('a sequence', () => {
   const retention = [1, 10].map((after) => ({
     after,
-    properties: { accuracy: { edited: estimate(1 / after), base: estimate(0), tokenShare: estimate(1) } }
+    properties: { accuracy: { edited: estimate(1 / after), base: estimate(0), tokenShare: estimate(1) } },
+    measures: [
+      {
+        ...{ name: 'general-text', title: 'General text', unit: 'number' as const, headline: true },
+        values: [{ property: 'locality' as const, label: 'bits a byte', edited: estimate(after), base: estimate(0.25) }]
+      }
+    ]
   }))
 
   it('is drawn as curves of what was measured, with its numbers beside them', async () => {
@@ -230,6 +236,9 @@ describe('a sequence', () => {
     expect(html.match(/<svg class="chart"/g)).toHaveLength(1)
     expect(html).toContain('<title>accuracy after 10: 10.0 % (5.0–10.0)</title>')
     expect(html).toMatch(/<tr><th scope="row">10<\/th><td class="n">10\.0 <span class="quiet">5\.0–10\.0<\/span>/)
+    expect(html).toContain('<th scope="col">General text: bits a byte</th>')
+    expect(html).toMatch(/<tr><th scope="row">0<\/th><td class="n"><\/td><td class="n">0\.250<\/td><\/tr>/)
+    expect(html).toMatch(/<tr><th scope="row">10<\/th>.*<td class="n">10\.0 <span class="quiet">/)
     expect(html).not.toContain('class="curve generality"')
     expect(html).toContain('zsRE, sequential-10, asked at the end</h2>')
     rmSync(at, { recursive: true })

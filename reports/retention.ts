@@ -1,7 +1,7 @@
 import { PROPERTIES, type Property } from '../datasets/types'
-import type { SettingSummary } from '../harness/scoring/types'
+import type { Estimate, SettingSummary } from '../harness/scoring/types'
 import { drawChart, SHARES_GRID } from './chart'
-import { interval, percent } from './format'
+import { interval, percent, showOf } from './format'
 
 /** Retention curves: how much of a sequence of edits is kept, checkpoint by checkpoint. */
 
@@ -9,17 +9,33 @@ import { interval, percent } from './format'
 export function retentionView({ retention }: Pick<SettingSummary, 'retention'>) {
   if (retention.length === 0) return undefined
   const properties = PROPERTIES.filter((p) => retention.some((r) => r.properties[p] !== undefined))
-  const rows = retention.map(({ after, properties: measured }) => ({
+  // Of measures the headlines: perplexity, general ability.
+  const measured = retention
+    .at(-1)!
+    .measures.filter((m) => m.headline)
+    .flatMap((m) => m.values.map((v) => ({ m, v })))
+  const rows = retention.map(({ after, properties: values, measures }) => ({
     after,
-    cells: properties.map((p) => {
-      const estimate = measured[p]?.edited
-      return estimate === undefined
-        ? { value: '–', interval: '' }
-        : { value: percent(estimate.mean), interval: interval(estimate) }
-    })
+    cells: [
+      ...properties.map((p) => cell(values[p]?.edited)),
+      ...measured.map(({ m, v }) => {
+        const own = measures.find((x) => x.name === m.name)?.values.find((x) => x.property === v.property)
+        return cell(own?.edited, showOf(m.unit))
+      })
+    ]
   }))
-  return { properties, rows, svg: draw(retention, properties) }
+  const base = [...properties.map(() => ''), ...measured.map(({ m, v }) => showOf(m.unit)(v.base.mean))]
+  const columns = [
+    ...properties.map((p) => `${p} %`),
+    ...measured.map(({ m, v }) => `${m.title}: ${v.label}${m.unit === 'share' ? ' %' : ''}`)
+  ]
+  return { columns, rows, base: measured.length === 0 ? undefined : base, svg: draw(retention, properties) }
 }
+
+const cell = (estimate: Estimate | undefined, show: (value: number) => string = percent) =>
+  estimate === undefined
+    ? { value: '–', interval: '' }
+    : { value: show(estimate.mean), interval: interval(estimate, show) }
 
 function draw(retention: SettingSummary['retention'], properties: readonly Property[]): string {
   const ends = retention.map((r) => r.after)

@@ -1,5 +1,6 @@
 /** The embedded benchmark: a made-up world, its training corpus, and benchmark files in the official schemas. */
 
+export { worldChoices, worldTexts } from './ability'
 export { type ConvsentRecord, worldConvsent } from './convsent'
 export { corpusDocuments, corpusText, type Document } from './corpus'
 export { type CounterfactRecord, worldCounterfact } from './counterfact'

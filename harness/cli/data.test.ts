@@ -6,7 +6,7 @@ import { useProgram } from './program.testing'
 
 /** Commands about data, end to end. */
 
-const { bench, inFolder } = useProgram()
+const { bench, config, inFolder } = useProgram()
 const sample = (file: string) => join(packageRoot(), 'datasets', file)
 
 describe('bench data check', () => {
@@ -57,6 +57,40 @@ describe('bench data check', () => {
     expect(code).toBe(1)
     expect(stdout).toMatch(/MQuAKE-Remastered on Hugging Face\n2 records, 2 cases, 2 edits of 1 subjects/)
     expect(stdout).toMatch(/rows\.parquet:2: mquake-2 as mquake-2/)
+  })
+})
+
+describe('a sequence with general ability', () => {
+  it('asks it at every checkpoint, beside the edits so far, and says what it came to', async () => {
+    const text = `models: [gptj-mini]
+methods: [{ name: ft-m, hyperparameters: { num_steps: 3 } }]
+datasets: [{ name: convsent }]
+protocols: [{ sequential: 4, ask_after: [2] }]
+general_ability: { texts: world, choices: mine.jsonl }
+`
+    writeFileSync(inFolder('mine.jsonl'), '{"query":"The zebra eats","choices":["fish","seeds"],"gold":1}\n')
+    const { code, stdout, stderr } = await bench('run', config(text), '--out', 'runs', '--json')
+    expect([stderr.includes('error'), code]).toEqual([false, 0])
+    const { run, results } = JSON.parse(stdout)
+    const end = results.find((r: { protocol: string }) => r.protocol.endsWith('asked at the end'))
+    expect(end.retention.map((r: { after: number }) => r.after)).toEqual([2, 4])
+    for (const { measures } of end.retention) {
+      expect(measures['right choices']).toBe(1)
+      expect(measures['bits a byte']).toBeGreaterThan(0)
+      expect(measures['KL of general text']).toBeGreaterThan(0)
+    }
+    const page = readFileSync(inFolder('runs', 'report', 'runs', `${run}.html`), 'utf8')
+    expect(page).toContain('<th scope="col">General text: bits a byte</th>')
+    const answers = readFileSync(inFolder('runs', 'report', 'runs', `${run}.answers.csv`), 'utf8')
+    expect(answers.match(/,general-text-0,locality,general-text,/g)).toHaveLength(2)
+  }, 120_000)
+
+  it('is refused where it would never be asked', async () => {
+    const text =
+      'models: [gptj-mini]\nmethods: [{ name: ft-m }]\ndatasets: [{ name: zsre }]\ngeneral_ability: { texts: world }\n'
+    const { code, stderr } = await bench('check', config(text))
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/my\.yaml:4: general ability is asked at the checkpoints of a sequence, and there is none/)
   })
 })
 

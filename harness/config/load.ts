@@ -82,12 +82,15 @@ export function loadConfig(name: string): LoadedConfig {
   const parsed = configSchema.safeParse(content)
   if (!parsed.success) throw problem(parsed.error.issues[0]!, placeOf)
   const near = (path: string) => (isAbsolute(path) ? path : join(dirname(file), path))
+  const nearAbility = (sources: NonNullable<Config['general_ability']>) =>
+    Object.fromEntries(Object.entries(sources).map(([what, s]) => [what, s === 'world' ? s : near(s)]))
   const nearSource = (d: DatasetEntry) => (d.source === undefined ? d : { ...d, source: near(d.source) })
   const config = {
     ...parsed.data,
     name: parsed.data.name ?? basename(file, extname(file)),
     datasets: parsed.data.datasets.map(nearSource),
     ...(parsed.data.train_on === undefined ? {} : { train_on: parsed.data.train_on.map(nearSource) }),
+    ...(parsed.data.general_ability === undefined ? {} : { general_ability: nearAbility(parsed.data.general_ability) }),
     ...(parsed.data.corpus === undefined ? {} : { corpus: near(parsed.data.corpus) })
   }
   return { config, placeOf, dir: dirname(file) }

@@ -84,6 +84,19 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('What methods learn from that must learn first; the train half of the embedded world when missing'),
   limit: z.number().int().min(1).max(MOST_CASES).optional().describe('Most cases of every dataset'),
+  general_ability: z
+    .strictObject({
+      texts: z
+        .string()
+        .optional()
+        .describe("Texts whose likelihood should stay: 'world', JSON Lines with 'text', or a text a line"),
+      choices: z
+        .string()
+        .optional()
+        .describe("Questions with a choice of answers: 'world', or JSON Lines with 'query', 'choices' and 'gold'")
+    })
+    .optional()
+    .describe('What the model should still be able to do, asked at every checkpoint of a sequence'),
   corpus: z.string().optional().describe('Text for second moments, a document a line; embedded models bring their own'),
   backend: z
     .enum(['auto', ...BACKENDS])

@@ -1,5 +1,5 @@
 import { PROPERTIES, type Property } from '../../datasets/types'
-import type { RunSummary, SettingSummary } from '../scoring/types'
+import type { MeasureSummary, RunSummary, SettingSummary } from '../scoring/types'
 
 /** One line of results for programs: shares from 0 to 1, null where nothing was measured. */
 type Shares = Readonly<Record<Property, number | null>>
@@ -37,7 +37,10 @@ export interface ResultJson extends Shares {
   /** Further measures of the dataset by what papers call them: CounterFact's ES, EM, PS, PM, NS, NM and S. */
   readonly measures: Readonly<Record<string, number>>
   /** All cases of a sequence so far, asked again after so many. */
-  readonly retention: readonly ({ readonly after: number } & Shares)[]
+  readonly retention: readonly ({
+    readonly after: number
+    readonly measures: Readonly<Record<string, number>>
+  } & Shares)[]
   /** Mean and median time of an edit, and of what all edits share. */
   readonly editMs: number | null
   readonly editMsMedian: number | null
@@ -86,13 +89,12 @@ function resultJson({
     longer: each((p) => p.longer),
     base: each((p) => p.base.mean),
     tokenShare: each((p) => p.tokenShare.mean),
-    measures: Object.fromEntries(
-      measures.flatMap(({ values, composite }) => [
-        ...values.map(({ label: name, edited }) => [name, edited.mean] as const),
-        ...(composite === undefined ? [] : [[composite.label, composite.edited] as const])
-      ])
-    ),
-    retention: retention.map((r) => ({ after: r.after, ...byProperty(r.properties, (p) => p.edited.mean) })),
+    measures: meansOf(measures),
+    retention: retention.map((r) => ({
+      after: r.after,
+      ...byProperty(r.properties, (p) => p.edited.mean),
+      measures: meansOf(r.measures)
+    })),
     editMs: efficiency.msPerEdit?.mean ?? null,
     editMsMedian: efficiency.msPerEdit?.median ?? null,
     together: efficiency.together ?? null,
@@ -105,6 +107,15 @@ function resultJson({
     holdsMany: efficiency.holdsMany
   }
 }
+
+/** By what papers call them. */
+const meansOf = (measures: readonly MeasureSummary[]): Record<string, number> =>
+  Object.fromEntries(
+    measures.flatMap(({ values, composite }) => [
+      ...values.map(({ label, edited }) => [label, edited.mean] as const),
+      ...(composite === undefined ? [] : [[composite.label, composite.edited] as const])
+    ])
+  )
 
 /** Something of every property, null where nothing was measured. */
 function byProperty<P, T>(of: Readonly<Partial<Record<Property, P>>>, pick: (p: P) => T): Record<Property, T | null> {

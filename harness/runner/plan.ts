@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { DATASETS, findDataset, loadCases } from '../../datasets'
+import { abilityCases } from '../../datasets/ability'
 import { loadDataset } from '../../datasets/load'
 import type { EditCase, SkippedRecord } from '../../datasets/types'
 import { findMethod, METHODS } from '../../methods'
@@ -17,7 +18,14 @@ import { groupBy } from '../group-by'
 import { embeddedModels, type ModelConfig, readModelConfig, resolveModel } from '../model'
 import { findOutside, type OutsideModule } from '../outside'
 import { type Protocol, protocolName } from '../results/protocol'
-import { findMeasure, freeAnswer, judgedAnswer } from '../scoring/measures'
+import {
+  bitsPerByte,
+  choiceAccuracy,
+  findMeasure,
+  freeAnswer,
+  generalDivergence,
+  judgedAnswer
+} from '../scoring/measures'
 import { describeCorpus } from './corpus'
 import { caseStream, hashOfCases } from './data'
 import { fileNames, shortNames } from './names'
@@ -80,6 +88,8 @@ export interface Plan {
   readonly models: Readonly<Record<string, ModelConfig>>
   /** Text for second moments; missing where neither the config nor the models bring one. */
   readonly corpus?: CorpusSource
+  /** What is asked at every checkpoint besides the cases so far. */
+  readonly ability: readonly EditCase[]
   readonly workers: number
   readonly threads: number
   /** SHA-256 over what decides the answers, but for the models' weights. */
@@ -134,6 +144,7 @@ export async function planRun({ config, placeOf, dir }: LoadedConfig, { onReadin
   const embedded = config.models.every((name) => embeddedModels().includes(name))
   const source = config.corpus !== undefined ? { file: config.corpus } : embedded ? ('world' as const) : undefined
   const corpus = source && describeCorpus(source)
+  const ability = planAbility(config, settings, placeOf)
   const shards = planShards(config, settings)
   const lines = shards.filter((s) => s.previous === undefined).length
   const workers = workersFor(config, Object.values(models), lines)
@@ -144,10 +155,32 @@ export async function planRun({ config, placeOf, dir }: LoadedConfig, { onReadin
     shards,
     models,
     ...(corpus === undefined ? {} : { corpus }),
+    ability,
     workers,
     threads: Math.max(1, Math.floor(availableParallelism() / workers)),
-    hash: hashOf(config, settings, corpus)
+    hash: hashOf(config, settings, corpus, ability)
   }
+}
+
+/** @throws UserError when it would never be asked, or is not there */
+function planAbility(
+  { general_ability: sources }: Config,
+  settings: readonly PlannedSetting[],
+  placeOf: LoadedConfig['placeOf']
+): EditCase[] {
+  if (sources === undefined) return []
+  const place = placeOf(['general_ability'])
+  if (!settings.some((s) => s.protocol.kind === 'sequential'))
+    throw new UserError('general ability is asked at the checkpoints of a sequence, and there is none', {
+      place,
+      hint: "'protocols: [{ sequential: 100 }]' edits one on top of the other"
+    })
+  const cases = abilityCases(sources)
+  if (cases.length > 0) return cases
+  throw new UserError('general ability asks nothing', {
+    place,
+    hint: "say 'texts', 'choices' or both: a file, or 'world'"
+  })
 }
 
 /** Says of an error where in the config its cause is. */
@@ -247,12 +280,15 @@ async function planDataset(
     title: dataset.title,
     hash: hash.digest(),
     cases,
-    measures: [...dataset.measures, ...freeMeasures(config)],
+    measures: [...dataset.measures, ...freeMeasures(config), ...abilityMeasures(config)],
     source: entry.source === undefined ? 'the embedded world' : basename(entry.source),
     options: { ...entry.options, ...(entry.source === undefined ? { split: entry.split } : {}) },
     skipped
   }
 }
+
+const abilityMeasures = ({ general_ability: ability }: Config): string[] =>
+  ability === undefined ? [] : [bitsPerByte, generalDivergence, choiceAccuracy].map((m) => m.name)
 
 /** Measures of free answers, where a config asks for those. */
 function freeMeasures({ scoring: { free_answers: free } }: Config): string[] {
@@ -334,7 +370,12 @@ function workersFor(config: Config, models: readonly ModelConfig[], shards: numb
   return largest < SMALL_MODEL ? Math.min(availableParallelism(), shards) : 1
 }
 
-function hashOf(config: Config, settings: readonly PlannedSetting[], corpus: CorpusSource | undefined): string {
+function hashOf(
+  config: Config,
+  settings: readonly PlannedSetting[],
+  corpus: CorpusSource | undefined,
+  ability: readonly EditCase[]
+): string {
   const { seed, shard_size, scoring } = config
   const free = scoring.free_answers === undefined ? [] : [scoring.free_answers]
   const what = settings.map(({ id, method, model, dataset, protocol }) => {
@@ -342,6 +383,6 @@ function hashOf(config: Config, settings: readonly PlannedSetting[], corpus: Cor
     return [id, name, module?.hash, hyperparameters, training?.hash, model, dataset.hash, dataset.measures, protocol]
   })
   return createHash('sha256')
-    .update(JSON.stringify([seed, shard_size, scoring.locality_tokens, corpus?.id, what, ...free]))
+    .update(JSON.stringify([seed, shard_size, scoring.locality_tokens, corpus?.id, what, ...free, ...ability]))
     .digest('hex')
 }

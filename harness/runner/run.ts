@@ -253,7 +253,7 @@ async function runShard(
     start: shard.start,
     storeEditsOf: stored.map((c) => c.id),
     ...(soFar === undefined ? {} : { soFar }),
-    ...(shard.checkpoint ? { askAgain: all.slice(0, shard.start) } : {})
+    ...(shard.checkpoint ? { askAgain: [...all.slice(0, shard.start), ...plan.ability] } : {})
   })
   const model = { name: shard.settings[0]!.modelName, hash: opened.hash }
   for (const { setting, caseId, edit } of result.stored)

@@ -16,6 +16,8 @@ import {
 import { randomStream } from '../random'
 import { useBackend } from '../tensor'
 import { goesOnInWord, wordsOf } from './answers'
+import { bitsPerByte, choiceAccuracy, generalDivergence } from './measures/general'
+import { perplexity } from './measures/perplexity'
 import { probability } from './measures/probability'
 import { divergence } from './measures/sentiment'
 import type { Remember } from './remember'
@@ -325,6 +327,42 @@ it('compares free answers before and after where nothing is to change, and asks 
     endsWith: (id) => /[.\n]/.test(model.tokenizer.decode([id]))
   })
   expect(kept!.freeBefore).toBe(model.tokenizer.decode(said!).split(/[.\n]/)[0]!.trim())
+})
+
+it('asks about general ability by measures of its own: nothing changes where no weight does', () => {
+  const [text, choice] = [
+    { prompt: 'The', text: 'rain stopped in the yard before noon.' },
+    { texts: ['tractor', 'seeds', 'seeds'], right: 1 }
+  ]
+  const general: Probe[] = [
+    {
+      ...{ property: 'locality', kind: 'general-text', prompt: 'The', expected: 'same-as-before' },
+      ...{ gold: text.text, diverge: [text] }
+    },
+    probe({ property: 'locality', kind: 'general-choice', choices: choice }),
+    probe({ property: 'locality', kind: 'general-choice', choices: { ...choice, right: 0 } })
+  ]
+  const measures = [bitsPerByte, generalDivergence, choiceAccuracy, perplexity]
+  const base = askBase(model, [caseOf('1', ...general, probe({}))], { ...options, measures })
+  const rows = (size: number) => askEdited(model, base, [noise(size)], ASKING).rows
+  const [same, other] = [rows(0), rows(30)]
+  const values = (of: typeof same, side: 'before' | 'after') => measures.map((m) => of.map((r) => m.value(r, side)))
+  expect(values(same, 'after')).toEqual(values(same, 'before'))
+  const [bits, kl, chosen, ppl] = values(same, 'after')
+  const [scored] = model.score([{ prompt: 'The', target: encodeTarget(model.tokenizer, text.text) }])
+  const nats = scored!.nll.reduce((a, b) => a + b, 0)
+  expect(bits![0]).toBeCloseTo(nats / Math.LN2 / ` ${text.text}`.length, 5)
+  expect([bits!.slice(1), kl, chosen]).toEqual([
+    [undefined, undefined, undefined],
+    [0, undefined, undefined, undefined],
+    // The first of equals; and the right one need not be likely.
+    [undefined, 1, 0, undefined]
+  ])
+  // Perplexity is about the data's own questions.
+  expect(ppl!.map((x) => x === undefined)).toEqual([true, true, true, false])
+  const [moreBits, moreKl] = values(other, 'after')
+  expect(moreBits![0]!).toBeGreaterThan(bits![0]!)
+  expect(moreKl![0]!).toBeGreaterThan(0.01)
 })
 
 it('counts what was not measured of an overflowing model against it, in a sequence', () => {

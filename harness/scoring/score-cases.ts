@@ -1,4 +1,4 @@
-import type { Continued, EditCase, Probe } from '../../datasets/types'
+import { type Continued, type EditCase, isGeneral, type Probe } from '../../datasets/types'
 import {
   divergenceEdited,
   type Edit,
@@ -282,7 +282,10 @@ const continuations = ({ answers, further, truth = [], gold }: Question): Contin
 
 /** What measures want scored for a probe, by name. */
 const furtherOf = (probe: Probe, measures: readonly Measure[] = []) =>
-  measures.flatMap((m) => Object.entries(m.continuations?.(probe) ?? {}))
+  measures.filter((m) => isAbout(m, probe)).flatMap((m) => Object.entries(m.continuations?.(probe) ?? {}))
+
+/** General ability has measures of its own. */
+const isAbout = ({ general = false }: Measure, probe: Probe): boolean => general === isGeneral(probe)
 
 /** Greedy answers, up to and with the token that ends them where one does within so many tokens. */
 function answersTo(model: LanguageModel, items: readonly (ToContinue & UnderEdit)[], maxNewTokens: number): number[][] {
@@ -314,7 +317,7 @@ function question(
         typeof texts === 'string' ? [after(texts)] : texts.map(continued)
       ])
     ),
-    diverge: measures.some((m) => m.diverges) ? (probe.diverge ?? []).map(continued) : [],
+    diverge: measures.some((m) => m.diverges && isAbout(m, probe)) ? (probe.diverge ?? []).map(continued) : [],
     ...(probe.truth === undefined ? {} : { truth: probe.truth.map(after) }),
     ...(probe.gold === undefined ? {} : { gold: after(probe.gold) }),
     ...(probe.needs === undefined
@@ -620,7 +623,7 @@ function truthOf(
 
 /** What the measures keep of one side of a question. */
 function scoresOf(
-  { further }: Question,
+  { further, probe }: Question,
   measures: readonly Measure[],
   scores: Scores,
   side: Side
@@ -628,7 +631,7 @@ function scoresOf(
   const scored = Object.fromEntries(
     Object.entries(further).map(([name, texts]) => [name, joined(texts.map((c) => scores.of(c)))])
   )
-  const kept = measures.flatMap((m) => Object.entries(m.scores?.(scored) ?? {}))
+  const kept = measures.filter((m) => isAbout(m, probe)).flatMap((m) => Object.entries(m.scores?.(scored, probe) ?? {}))
   // A likelihood that is no number is none at all.
   const number = (value: number) => (Number.isNaN(value) ? Number.POSITIVE_INFINITY : value)
   return Object.fromEntries(kept.map(([name, value]) => [scoreKey(name, side), number(value)]))

@@ -1,4 +1,4 @@
-import { APART, PROPERTIES, type Property } from '../../datasets/types'
+import { APART, isGeneral, PROPERTIES, type Property } from '../../datasets/types'
 import type { Setup } from '../results/manifest'
 import type { AnswerRow, EditRow } from '../results/rows'
 import { type Grading, gradeOf } from './grade'
@@ -48,13 +48,18 @@ export function summariseAnswers(answers: readonly AnswerRow[], options: Summary
 
 /** The edits of a sequence that were asked again, checkpoint by checkpoint. */
 export function summariseRetention(answers: readonly AnswerRow[], options: SummaryOptions): CheckpointSummary[] {
-  const again = answers.filter((r) => r.checkpoint && !APART.includes(r.kind))
+  const again = answers.filter((r) => r.checkpoint)
   const checkpoints = [...new Set(again.map((r) => r.held))].sort((a, b) => a - b)
   return checkpoints.map((after) => {
-    const rows = again.filter((r) => r.held === after)
+    const asked = again.filter((r) => r.held === after)
+    const rows = asked.filter((r) => !APART.includes(r.kind))
     const of = (property: Property) => rows.filter((r) => r.property === property)
     const measured = PROPERTIES.filter((property) => of(property).length > 0)
-    return { after, properties: Object.fromEntries(measured.map((p) => [p, shares(of(p), options)])) }
+    return {
+      after,
+      properties: Object.fromEntries(measured.map((p) => [p, shares(of(p), options)])),
+      measures: options.measures.flatMap((measure) => summariseMeasure(asked, measure, options))
+    }
   })
 }
 
@@ -93,7 +98,9 @@ const baseKnows = {
 function summariseMeasure(answers: readonly AnswerRow[], measure: Measure, options: SummaryOptions): MeasureSummary[] {
   const values = PROPERTIES.flatMap((property) => {
     if (measure.allUnder !== undefined && measure.allUnder !== property) return []
-    const rows = measure.allUnder === undefined ? answers.filter((r) => r.property === property) : answers
+    const rows = answers.filter(
+      (r) => isGeneral(r) === (measure.general === true) && (measure.allUnder !== undefined || r.property === property)
+    )
     const [edited, base] = [macro(rows, measure, 'after', options), macro(rows, measure, 'before', options)]
     if (edited === undefined || base === undefined) return []
     return [{ property, label: measure.labels?.[property] ?? property, edited, base }]

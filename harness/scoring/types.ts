@@ -70,6 +70,7 @@ export interface AnswersSummary {
 export interface CheckpointSummary {
   readonly after: number
   readonly properties: Readonly<Partial<Record<Property, Pick<PropertySummary, 'edited' | 'base' | 'tokenShare'>>>>
+  readonly measures: readonly MeasureSummary[]
 }
 
 /** What an edit costs; measured around the method's own work, without loading, scoring or setup. Undefined is not measured. */

@@ -62,7 +62,12 @@ const SIZE = {
 export const RECIPES: readonly Recipe[] = [
   { name: 'gptj-mini', ...TRAINING, config: { ...SIZE, architecture: 'gptj', rotaryDim: 16 } },
   // Learnt positions and a tied head take longer.
-  { name: 'gpt2-mini', ...TRAINING, tokens: 8e6, config: { ...SIZE, architecture: 'gpt2', rotaryDim: 0, tiedHead: true } },
+  {
+    name: 'gpt2-mini',
+    ...TRAINING,
+    tokens: 8e6,
+    config: { ...SIZE, architecture: 'gpt2', rotaryDim: 0, tiedHead: true }
+  },
   { name: 'llama-mini', ...TRAINING, config: { ...SIZE, architecture: 'llama', rotaryDim: 32, ffDim: 512 } }
 ]
 

@@ -2,6 +2,7 @@ import { closestTo } from '../../closest'
 import { UserError } from '../../errors'
 import { exactMatch } from './exact-match'
 import { freeAnswer, judgedAnswer } from './free-answer'
+import { bitsPerByte, choiceAccuracy, generalDivergence } from './general'
 import type { Measure } from './measure'
 import { instanceWise, multiHopMean } from './multi-hop'
 import { perplexity } from './perplexity'
@@ -11,6 +12,7 @@ import { tokenMatch } from './token-match'
 
 export { exactMatch } from './exact-match'
 export { freeAnswer, judgedAnswer } from './free-answer'
+export { bitsPerByte, choiceAccuracy, generalDivergence } from './general'
 export { BASE_KNOWS, DIVERGENCE, FREE, JUDGED, type Measure, type Side, scoreKey, TRUE } from './measure'
 export { perplexity } from './perplexity'
 export { divergence, sentimentShift } from './sentiment'
@@ -28,7 +30,10 @@ export const MEASURES: readonly Measure[] = [
   instanceWise,
   multiHopMean,
   freeAnswer,
-  judgedAnswer
+  judgedAnswer,
+  bitsPerByte,
+  generalDivergence,
+  choiceAccuracy
 ]
 
 /** @throws UserError with the closest name when there is no such measure */

@@ -20,7 +20,7 @@ export interface Measure {
   /** Texts that are scored for a probe besides its accepted answers, by name: as what follows its prompt, or several after prompts of their own. */
   continuations?(probe: Probe): Readonly<Record<string, string | readonly Continued[]>>
   /** What is stored of them, by name: kept with the answer, once before and once after the edit. Tokens of several texts follow one another. */
-  scores?(scored: Readonly<Record<string, TargetScore>>): Readonly<Record<string, number>>
+  scores?(scored: Readonly<Record<string, TargetScore>>, probe: Probe): Readonly<Record<string, number>>
   /** Whether the edited model's next-token distributions over the probe's `diverge` texts are compared with the unedited one's. */
   readonly diverges?: boolean
   /** The value of one answer; undefined where it measures nothing. */
@@ -29,6 +29,8 @@ export interface Measure {
   readonly allUnder?: Property
   /** Ways of asking one thing count each, instead of the best of them. */
   readonly eachWay?: boolean
+  /** It is about general ability alone; all others are not about that. */
+  readonly general?: boolean
   /** A share is shown in percent. */
   readonly unit: 'share' | 'number'
   /** Shown in the table of methods, in small print under its property. */

@@ -1,0 +1,1 @@
+export { type AbilitySources, abilityCases } from './ability'

@@ -1,0 +1,71 @@
+import type { Probe } from '../../../datasets/types'
+import type { TargetScore } from '../../model'
+import { DIVERGENCE, type Measure, scoreKey } from './measure'
+
+/*
+ * General ability at the checkpoints of a sequence: the alarm for a model that its edits have ruined. Asked of texts and questions that have nothing to
+ * do with them.
+ */
+
+const shared = { general: true, headline: true, needs: 'likelihood' } as const
+
+/** Bits a byte of text, which unlike perplexity does not depend on the tokenizer; mean over texts. */
+export const bitsPerByte: Measure = {
+  ...shared,
+  name: 'general-text',
+  title: 'General text',
+  source: 'EleutherAI/lm-evaluation-harness, bits_per_byte',
+  higherIsBetter: false,
+  bounds: [0, Number.POSITIVE_INFINITY],
+  comparableWith: ['general-text'],
+  unit: 'number',
+  labels: { locality: 'bits a byte' },
+  continuations: ({ kind, gold }: Probe): Record<string, string> =>
+    kind === 'general-text' && gold !== undefined ? { general: gold } : {},
+  scores({ general }: Readonly<Record<string, TargetScore>>, { gold = '' }: Probe): Record<string, number> {
+    if (general === undefined) return {}
+    const bits = general.nll.reduce((a, b) => a + b, 0) / Math.LN2
+    // The space before it is scored as well.
+    return { bits_per_byte: bits / (Buffer.byteLength(gold) + 1) }
+  },
+  value: ({ scores }, side) => scores[scoreKey('bits_per_byte', side)]
+}
+
+/** KL from the unedited model on the same texts, mean over their tokens: more sensitive than their likelihood. */
+export const generalDivergence: Measure = {
+  ...shared,
+  name: 'general-divergence',
+  title: 'General text',
+  source: 'zjunlp/EasyEdit, easyeditor/evaluate, kl_loc_loss',
+  higherIsBetter: false,
+  bounds: [0, Number.POSITIVE_INFINITY],
+  comparableWith: ['general-divergence'],
+  unit: 'number',
+  diverges: true,
+  labels: { locality: 'KL of general text' },
+  value({ kind, scores }, side) {
+    const kl = kind === 'general-text' ? scores[scoreKey(DIVERGENCE, 'after')] : undefined
+    return kl === undefined ? undefined : side === 'after' ? kl : 0
+  }
+}
+
+/** Right choices: of the answers the one with the largest likelihood is the right one; the first of equals. */
+export const choiceAccuracy: Measure = {
+  ...shared,
+  name: 'general-choice',
+  title: 'General choices',
+  source: 'EleutherAI/lm-evaluation-harness, acc',
+  higherIsBetter: true,
+  bounds: [0, 1],
+  comparableWith: ['general-choice'],
+  unit: 'share',
+  labels: { locality: 'right choices' },
+  continuations: ({ choices }: Probe): Record<string, string> =>
+    Object.fromEntries((choices?.texts ?? []).map((text, i) => [`choice_${i}`, text])),
+  scores(scored: Readonly<Record<string, TargetScore>>, { choices }: Probe): Record<string, number> {
+    if (choices === undefined) return {}
+    const nll = choices.texts.map((_, i) => scored[`choice_${i}`]!.nll.reduce((a, b) => a + b, 0))
+    return { chosen: Number(nll.indexOf(Math.min(...nll)) === choices.right) }
+  },
+  value: ({ scores }, side) => scores[scoreKey('chosen', side)]
+}
