@@ -35,7 +35,9 @@ it.each([
   ['hallucination', 'hallucination/sample/knowedit.json', "KnowEdit's WikiBio"],
   ['convsent', 'convsent/sample/convsent.json', "SERAC's layout"],
   ['wikidata-recent', 'wikidata/sample/recent.json', "KnowEdit's recent"],
-  ['wikidata-counterfact', 'wikidata/sample/counterfact.json', "KnowEdit's counterfact"]
+  ['wikidata-counterfact', 'wikidata/sample/counterfact.json', "KnowEdit's counterfact"],
+  ['qaedit', 'qaedit/sample/qaedit.json', "QAEdit's records"],
+  ['wikibigedit', 'wikibigedit/sample/wikibigedit.json', "WikiBigEdit's records"]
 ])('knows %s from %s', async (dataset, file, layout) => {
   const records = sample(file)
   expect(await check(records)).toMatchObject({ dataset, layout, records: records.length, cases: records.length })

@@ -4,10 +4,13 @@ import { convsent } from './convsent'
 import { counterfact } from './counterfact'
 import { custom } from './custom'
 import { hallucination } from './hallucination'
+import { halluedit } from './halluedit'
 import { mquake } from './mquake'
+import { qaedit } from './qaedit'
 import { UnknownLayout } from './records'
 import { fromTable } from './tables'
 import type { Dataset, EditCase, LoadOptions } from './types'
+import { wikibigedit } from './wikibigedit'
 import { wikidataCounterfact, wikidataRecent } from './wikidata'
 import { zsre } from './zsre'
 
@@ -20,6 +23,9 @@ export const DATASETS: readonly Dataset[] = [
   convsent,
   wikidataRecent,
   wikidataCounterfact,
+  qaedit,
+  wikibigedit,
+  halluedit,
   custom
 ]
 

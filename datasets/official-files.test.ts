@@ -268,6 +268,43 @@ describe('the records of KnowEdit', () => {
   })
 })
 
+describe('sets that are nothing but files', () => {
+  it('QAEdit: a question, its paraphrase, and what is unrelated', async () => {
+    const [c] = await load('qaedit', sample('qaedit/sample/qaedit.json'))
+    expect(kinds(c!.probes)).toEqual({ 'accuracy/rewrite': 1, 'generality/paraphrase': 1, 'locality/unrelated': 2 })
+    expect(c!).toMatchObject({ id: 'qaedit-7', requests: [{ target: 'Ruth Halden *', subject: 'Velmora Lighthouse' }] })
+  })
+
+  it('WikiBigEdit: in a persona’s words and one hop further, where it asks that', async () => {
+    const [all, some] = await load('wikibigedit', sample('wikibigedit/sample/wikibigedit.json'))
+    expect(kinds(all!.probes)).toEqual({
+      'accuracy/rewrite': 1,
+      'generality/paraphrase': 1,
+      'generality/persona': 1,
+      'portability/multi-hop': 1,
+      'locality/neighbourhood': 1
+    })
+    expect(all!.probes.at(-1)!.truth).toEqual(['Ana Tirel'])
+    expect(kinds(some!.probes)).toEqual({
+      'accuracy/rewrite': 1,
+      'generality/paraphrase': 1,
+      'locality/neighbourhood': 1
+    })
+  })
+
+  it('HalluEditBench: a table of one model’s hallucinations', async () => {
+    const file = join(__dirname, 'halluedit/sample/halluedit.csv')
+    const cases: EditCase[] = []
+    for await (const c of loadCases(findDataset('halluedit'), file, { onBadRecord: 'fail', seed: 0 })) cases.push(c)
+    const expected = Object.fromEntries(cases[0]!.probes.map((p) => [p.kind, p.expected]))
+    expect(expected).toEqual({
+      ...{ rewrite: ['Peru'], paraphrase: ['Peru'], yes: ['Yes'], no: ['No'], 'multiple-choice': ['B'] },
+      ...{ reversed: ['Orlen'], '2-hop': ['Lima'], unrelated: 'same-as-before' }
+    })
+    expect(cases[0]!.probes[4]!.prompt).toBe('What is the country of Orlen?\nA. Chile  B. Peru  C. Oman  D. Mali')
+  })
+})
+
 describe('the KILT-style records of zsRE', () => {
   const kilt = readFileSync(join(__dirname, 'zsre/sample/kilt.jsonl'), 'utf8')
 
@@ -597,7 +634,8 @@ const real = (
     ['zsre', 'knowedit', 'ZsRE'],
     ['wikidata-recent', 'knowedit', 'recent'],
     ['wikidata-counterfact', 'knowedit', 'train_cf'],
-    ['convsent', 'convsent']
+    ['convsent', 'convsent'],
+    ['qaedit', 'qaedit']
   ] as const
 ).flatMap(([dataset, folder, begins = '']) =>
   existsSync(join(shared, folder))

@@ -40,7 +40,10 @@ it.each(METHODS.map((m) => [m.name, m] as const))('%s keeps what every method pr
 /** Made-up records of the sets that the embedded world does not have. */
 const SAMPLES: Readonly<Record<string, string>> = {
   'wikidata-recent': 'wikidata/sample/recent.json',
-  'wikidata-counterfact': 'wikidata/sample/counterfact.json'
+  'wikidata-counterfact': 'wikidata/sample/counterfact.json',
+  qaedit: 'qaedit/sample/qaedit.json',
+  wikibigedit: 'wikibigedit/sample/wikibigedit.json',
+  halluedit: 'halluedit/sample/halluedit.csv'
 }
 
 it.each(DATASETS.filter((d) => d.layouts.length > 0).map((d) => [d.name, d] as const))(

@@ -1,0 +1,1 @@
+export { halluedit } from './halluedit'

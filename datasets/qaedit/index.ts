@@ -1,0 +1,1 @@
+export { qaedit } from './qaedit'

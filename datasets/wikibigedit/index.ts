@@ -1,0 +1,1 @@
+export { wikibigedit } from './wikibigedit'
