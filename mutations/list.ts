@@ -29,6 +29,12 @@ const DATA = 'datasets/official-files.test.ts'
 const HUB = 'harness/hub/hub.test.ts'
 const HOSTILE = 'resilience/hostile.test.ts'
 const REPORTS = 'reports/reports.test.ts'
+const MEASURED = 'harness/scoring/golden.test.ts'
+const REMEMBER = 'harness/scoring/remember.test.ts'
+const JUDGE = 'harness/scoring/judge.test.ts'
+const SHARD = 'harness/runner/shard.test.ts'
+const TABLES = 'datasets/tables.test.ts'
+const CHECK = 'datasets/check.test.ts'
 
 const mutation = (
   wrong: string,
@@ -404,8 +410,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'lines are counted within one piece of a file',
     'datasets/json-stream.ts',
-    'this.line += lines',
-    'this.line += Math.min(lines, 1)',
+    'this.line += end.lines',
+    'this.line += Math.min(end.lines, 1)',
     DATA
   ),
   // Scores
@@ -454,7 +460,7 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'questions are averaged over all edits at once',
     'harness/scoring/summarise.ts',
-    'const perCase = [...byCase.values()].map((questions) => mean([...questions.values()]))',
+    'const perCase = [...byCase.values()].map((questions) => ofCase([...questions.values()]))',
     'const perCase = [...byCase.values()].flatMap((questions) => [...questions.values()])',
     SUMMARY
   ),
@@ -475,8 +481,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'an interval may be a point',
     'harness/scoring/intervals.ts',
-    'const between = unlike && values.some',
-    'const between = values.some',
+    '(unlike && values.some((v) => v !== least && v !== most))',
+    'values.some((v) => v !== least && v !== most)',
     SUMMARY
   ),
   // Runs
@@ -640,8 +646,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'a checkpoint asks the last cases only',
     'harness/runner/run.ts',
-    '...(shard.checkpoint ? { askAgain: all.slice(0, shard.start) } : {})',
-    '...(shard.checkpoint ? { askAgain: [] } : {})',
+    'askAgain: [...all.slice(0, shard.start), ...plan.ability]',
+    'askAgain: [...plan.ability]',
     CLI,
     'runs batches and sequences'
   ),
@@ -656,8 +662,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'ways to ask one thing count as questions of their own',
     'harness/scoring/summarise.ts',
-    'row.anyOf === null ?',
-    'row.anyOf !== "" ?',
+    'row.anyOf === null ||',
+    'row.anyOf !== "" ||',
     SUMMARY,
     'by the best of them'
   ),
@@ -672,7 +678,7 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'a method that holds one fact gets batches',
     'harness/runner/protocol.ts',
-    'if (holdsMany || protocol.oneByOne) return',
+    "if (holdsMany || protocol.oneByOne || protocol.kind === 'single') return",
     'if (title !== "") return',
     PLAN,
     'protocols'
@@ -969,5 +975,139 @@ export const MUTATIONS: readonly Mutation[] = [
     '<td>{{{prompt}}}</td>',
     REPORTS,
     'escapes'
+  ),
+  // Further datasets and measures
+  mutation(
+    'MQuAKE’s three questions are three things',
+    'datasets/mquake/mquake.ts',
+    "anyOf: 'questions',",
+    'anyOf: question,',
+    DATA,
+    'three ways'
+  ),
+  mutation(
+    'hops that an edit writes are asked as unedited',
+    'datasets/mquake/mquake.ts',
+    'if (edits.some((e) => sameText(e.prompt, cloze))) return []',
+    "if (edits.length === 0 || cloze === '') return []",
+    DATA,
+    'no edit writes'
+  ),
+  mutation(
+    'all hops right is the mean of them',
+    'harness/scoring/summarise.ts',
+    '(measure.allUnder === undefined ? mean(values) : Math.min(...values))',
+    '(measure.allUnder === undefined ? mean(values) : mean(values))',
+    SUMMARY,
+    'instance-wise'
+  ),
+  mutation(
+    'staying on topic is not asked',
+    'harness/scoring/measures/sentiment.ts',
+    'Math.min(1, Math.exp(before - wanted)) / (1',
+    '1 / (1',
+    MEASURED
+  ),
+  mutation(
+    'divergence runs from the edited model',
+    'harness/model/score.ts',
+    'before.exp().mul(before.sub(after))',
+    'after.exp().mul(after.sub(before))',
+    MEASURED
+  ),
+  mutation(
+    'perplexity is a likelihood',
+    'harness/scoring/measures/perplexity.ts',
+    'undefined : Math.exp(nll)',
+    'undefined : nll',
+    MEASURED
+  ),
+  mutation(
+    'articles count in free answers',
+    'harness/scoring/free-answers.ts',
+    '(a|an|the)(?![',
+    '(a|an)(?![',
+    MEASURED,
+    'normalises'
+  ),
+  mutation(
+    'a thought is an answer',
+    'harness/scoring/score-cases.ts',
+    "    return at < 0\n      ? ''",
+    '    return at < 0\n      ? text',
+    SCORE,
+    'thinks aloud'
+  ),
+  mutation(
+    'free answers of overflowing models are right',
+    'harness/scoring/score-cases.ts',
+    'Number(answer !== undefined && answersFreely(answer, own',
+    'Number(answer === undefined || answersFreely(answer, own',
+    SCORE,
+    'overflowing'
+  ),
+  mutation(
+    'a damaged memory is believed',
+    'harness/scoring/remember.ts',
+    'n`) ? text : undefined',
+    'n`) || text !== "" ? text : undefined',
+    REMEMBER,
+    'changed'
+  ),
+  mutation(
+    'the judge is asked every time',
+    'harness/scoring/judge.ts',
+    'if (existsSync(file)) return',
+    "if (existsSync(folder) && what.answer === '') return",
+    JUDGE,
+    'once'
+  ),
+  mutation(
+    'general ability is part of other measures',
+    'harness/scoring/summarise.ts',
+    'isGeneral(r) === (measure.general === true) &&',
+    'isGeneral(r) !== undefined &&',
+    SUMMARY,
+    'every checkpoint'
+  ),
+  mutation(
+    'the right choice is the least likely',
+    'harness/scoring/measures/general.ts',
+    'nll.indexOf(Math.min(...nll))',
+    'nll.indexOf(Math.max(...nll))',
+    SCORE,
+    'general ability'
+  ),
+  mutation(
+    'facts of a case are inserted at once by methods that hold one',
+    'harness/runner/protocol.ts',
+    "oneByOne || (kind === 'single' && !holdsMany)",
+    "oneByOne || (kind === 'single' && oneByOne)",
+    SHARD,
+    'a method holds one'
+  ),
+  mutation(
+    'rows of a table have the line before theirs',
+    'datasets/tables.ts',
+    "        yield '\\n'.repeat(lines)\n",
+    "        yield ''\n",
+    TABLES,
+    'line of each row'
+  ),
+  mutation(
+    'conflicting edits are duplicates',
+    'datasets/check.ts',
+    'else if (known.target !== normal(target))',
+    'else if (known.target === normal(target))',
+    CHECK,
+    'two answers'
+  ),
+  mutation(
+    'spaces are named where the format has them',
+    'datasets/check.ts',
+    'if (lines.length < texts / 2) for',
+    'if (lines.length < texts * 2) for',
+    CHECK,
+    'spaces'
   )
 ]

@@ -61,7 +61,7 @@ function notDownloaded(name: string, repository: Repository): UserError {
       'to get them, one of:',
       `- bench fetch ${name}   (into that cache; HF_HOME moves it, HF_ENDPOINT names a mirror)`,
       '- --model DIR   a folder of that architecture (config.json, tokenizer.json, model.safetensors or pytorch_model.bin)',
-      `- --model ${embeddedModels()[0] ?? 'gptj-mini'}   the embedded model, to try the same config now`
+      '- --model gptj-mini   the embedded model, to try the same config now'
     ].join('\n')
   })
 }

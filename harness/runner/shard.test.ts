@@ -121,6 +121,19 @@ it('facts inserted one after another are the sequence of them', async () => {
   expect(edits.map((e) => [e.facts, e.together])).toEqual([4, 4, 4, 4].map((facts) => [facts, 1]))
 })
 
+it('the facts of one case are inserted one after another where a method holds one', async () => {
+  const requests = CASES.flatMap((c) => c.requests) as unknown as (typeof CASES)[number]['requests']
+  const cases = [{ ...CASES[0]!, requests }]
+  const single = { kind: 'single', ...one } as const
+  const options = { cases, storeEditsOf: [CASES[0]!.id] }
+  const { soFar } = await run(sequential())
+  const apart = await run(single, options, { ...ready, method: { ...ftM, holdsMany: false } })
+  expect(apart.edits).toMatchObject([{ facts: 4, together: 1 }])
+  expect(near(deltaOf(apart.stored[0]!.edit), deltaOf(soFar))).toBeLessThan(1e-6)
+  const together = await run(single, options)
+  expect(near(deltaOf(together.stored[0]!.edit), deltaOf(soFar))).toBeGreaterThan(1e-6)
+})
+
 it('a case that fails in a sequence is skipped, and asked all the same', async () => {
   const failing = {
     ...ready,

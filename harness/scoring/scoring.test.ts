@@ -221,6 +221,68 @@ test('a number has one interval, for the property and for its only kind', () => 
   expect(kinds[0]!.edited).toEqual(properties.locality!.edited)
 })
 
+describe('several questions that belong together', () => {
+  const hop = (right: number, probe: number) =>
+    row({ property: 'locality', kind: 'hop', probe, scores: { 'true.before': 0, 'true.after': right } })
+  const value = (rows: AnswerRow[], name: string) =>
+    summariseAnswers(rows, summary).measures.find((m) => m.name === name)?.values
+
+  it('are right instance-wise when all of them are, edited or not', () => {
+    const ofCase = (caseId: string, rows: AnswerRow[]) => rows.map((r) => ({ ...r, caseId }))
+    const rows = [
+      ...ofCase('all', [row({}), row({ probe: 1 }), hop(1, 2)]),
+      ...ofCase('a hop is not', [row({}), hop(0, 1)]),
+      ...ofCase('an edit is not', [row({}), row({ probe: 1, exactAfter: false }), hop(1, 2)]),
+      // Neither unchanged nor right counts, but for hops.
+      ...ofCase('others are not', [
+        row({}),
+        row({ property: 'locality', kind: 'unrelated', probe: 1, exactAfter: false })
+      ])
+    ]
+    const [instances, ...more] = value(rows, 'instance-wise')!
+    expect(more).toEqual([])
+    expect(instances).toMatchObject({ property: 'accuracy', edited: { mean: 0.5, cases: 4 }, base: { mean: 0 } })
+  })
+
+  it('are right in any of their ways, and each way counts in their mean', () => {
+    const rows = [true, false, false].map((exactAfter, probe) =>
+      row({ property: 'portability', kind: 'multi-hop', anyOf: 'questions', probe, exactAfter })
+    )
+    expect(summariseAnswers(rows, summary).properties.portability!.edited.mean).toBe(1)
+    expect(value(rows, 'multi-hop-mean')).toMatchObject([
+      { property: 'portability', edited: { mean: 1 / 3, cases: 1 } }
+    ])
+  })
+})
+
+test('numbers without bounds have an interval over what was seen', () => {
+  const ppl = (nll: number, caseId: string) => row({ caseId, scores: { 'text_nll.before': 0, 'text_nll.after': nll } })
+  const measure = (...rows: AnswerRow[]) =>
+    summariseAnswers(rows, summary).measures.find((m) => m.name === 'perplexity')!.values[0]!
+  const { edited, base } = measure(ppl(0, '1'), ppl(Math.log(3), '2'))
+  expect(edited.mean).toBeCloseTo(2, 12)
+  expect([edited.low, edited.high].map((x) => Math.round(x))).toEqual([1, 3])
+  expect(base).toMatchObject({ mean: 1, low: 1, high: 1 })
+  expect(measure(ppl(Number.POSITIVE_INFINITY, '1')).edited.mean).toBe(Number.POSITIVE_INFINITY)
+})
+
+test('every checkpoint has its measures, and general ability is no part of others', () => {
+  const again = (held: number, nll: number, change: Partial<AnswerRow> = {}) =>
+    row({ held, checkpoint: true, scores: { 'text_nll.before': 0, 'text_nll.after': nll }, ...change })
+  const general = again(2, 9, {
+    ...{ caseId: 'general-text-0', property: 'locality', kind: 'general-text', exactAfter: false },
+    scores: { 'bits_per_byte.before': 1, 'bits_per_byte.after': 4 }
+  })
+  const [first, second] = summariseRetention([again(1, 0), again(2, Math.log(2)), general], summary)
+  const means = (c: typeof first) =>
+    Object.fromEntries(
+      c!.measures.filter((m) => m.headline).flatMap((m) => m.values.map((v) => [v.label, v.edited.mean]))
+    )
+  expect(means(first)).toEqual({ PPL: 1, 'instance-wise': 1 })
+  expect(means(second)).toEqual({ PPL: 2, 'instance-wise': 1, 'bits a byte': 4 })
+  expect(Object.keys(second!.properties)).toEqual(['accuracy'])
+})
+
 test('kinds are told apart, and each counts its questions and the answers that go on', () => {
   const rows = [
     row({ property: 'locality', kind: 'neighbourhood', exactAfter: false }),
