@@ -1,4 +1,4 @@
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { findSubject } from '../harness/edit'
 import { UserError } from '../harness/errors'
 import { DATASETS } from '.'
@@ -54,13 +54,17 @@ export interface CheckOptions {
  */
 export async function checkData(file: string, options: CheckOptions = {}): Promise<DataReport> {
   const reports = fromTable(file, async function* (records) {
-    yield await checkRecords(records, options)
+    yield await checkRecords(records, file, options)
   })
   for await (const report of reports) return { ...report, file }
   throw new Error('a file has one report')
 }
 
-async function checkRecords(file: string, { dataset: told, onProgress }: CheckOptions): Promise<DataReport> {
+async function checkRecords(
+  file: string,
+  source: string,
+  { dataset: told, onProgress }: CheckOptions
+): Promise<DataReport> {
   const first = firstRecord(file)
   const { dataset, layout } = layoutOf(file, first.value, first.line, told)
   const check = new Check()
@@ -69,6 +73,7 @@ async function checkRecords(file: string, { dataset: told, onProgress }: CheckOp
   const options = {
     onBadRecord: 'skip',
     seed: 0,
+    near: dirname(source),
     onSkip: (s: SkippedRecord) => void skipped.push(s),
     ...(onProgress === undefined ? {} : { onProgress })
   } as const

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { closestTo } from '../harness/closest'
 import { UserError } from '../harness/errors'
 import { convsent } from './convsent'
@@ -51,7 +52,7 @@ export async function* loadCases(
 ): AsyncGenerator<EditCase> {
   try {
     if (source === undefined) yield* dataset.load(source, options)
-    else yield* fromTable(source, (file) => dataset.load(file, options))
+    else yield* fromTable(source, (file) => dataset.load(file, { near: dirname(source), ...options }))
   } catch (error) {
     if (!(error instanceof UnknownLayout)) throw error
     const { keys, nested } = error

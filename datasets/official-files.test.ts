@@ -407,6 +407,40 @@ describe('Hallucination', () => {
     expect(c!.probes[1]!.gold).toBe(wise!.locality_ground_truth)
   })
 
+  it('derives edits from annotated passages as GRACE does: several of one record', async () => {
+    const passages = readFileSync(join(__dirname, 'hallucination/sample/passages.jsonl'), 'utf8')
+    writeFileSync(join(dir, 'wiki_bio_concepts.txt'), 'mara dolen\n')
+    const [born, likes, ...more] = await load('hallucination', passages)
+    expect(more).toEqual([])
+    const header = 'This is a Wikipedia passage about mara dolen.'
+    expect(born).toMatchObject({
+      id: 'hallucination-0-1',
+      requests: [
+        {
+          prompt: `${header} Mara Dolen is a Velmoran chemist.`,
+          subject: 'mara dolen',
+          target: 'She was born in 1932.'
+        }
+      ]
+    })
+    // The real text has no third sentence: its last one is taken.
+    expect(likes!.requests[0].target).toBe('She was born in 1932.')
+    for (const c of [born!, likes!])
+      expect(c.probes[1]).toMatchObject({
+        kind: 'accurate-sentence',
+        prompt: header,
+        gold: 'Mara Dolen is a Velmoran chemist.'
+      })
+    expect(await load('hallucination', passages, { limit: 1 })).toHaveLength(1)
+    expect(await complaint('hallucination', `${passages}${passages}`)).toMatch(
+      /record 2 is malformed: there are 1 concepts, none/
+    )
+    const options = { concepts: 'absent.txt' }
+    expect(await complaint('hallucination', passages, { options })).toMatch(
+      /absent\.txt: the names .* are missing\n.*GRACE/
+    )
+  })
+
   it('finds the subject of KnowEdit’s files in the header, without case, and asks what should stay', async () => {
     const [knowedit] = sample('hallucination/sample/knowedit.json')
     const shouted = String(knowedit!.concept).toUpperCase()

@@ -11,8 +11,11 @@ export type PlacelessCase = Omit<EditCase, 'place'>
 /** One official layout of a dataset's records. */
 export interface Layout<Schema extends z.ZodType = z.ZodType> extends LayoutKeys {
   readonly schema: Schema
-  /** @param index of the record in its file, from 0 */
-  readonly toCase: (record: z.output<Schema>, index: number) => PlacelessCase | Unusable
+  /**
+   * Most records are a case; some are several.
+   * @param index of the record in its file, from 0
+   */
+  readonly toCase: (record: z.output<Schema>, index: number) => PlacelessCase | Unusable | readonly PlacelessCase[]
 }
 
 /** Keeps the schema's type between `schema` and `toCase`. */
@@ -80,8 +83,11 @@ export function* loadRecords(file: string, layouts: readonly Layout[], options: 
     if (record === 1 && own === undefined && options.onBadRecord === 'fail') throw unknown!
     const result = parseRecord(own ?? layouts[0]!, value, record - 1)
     if (!(result instanceof Unusable)) {
-      taken++
-      yield { ...result, place: `${basename(file)}:${line}` }
+      for (const made of 'length' in result ? result : [result]) {
+        if (taken >= most) return
+        taken++
+        yield { ...made, place: `${basename(file)}:${line}` }
+      }
       continue
     }
     if (options.onBadRecord === 'fail' && result.kind === 'malformed') {
@@ -125,7 +131,11 @@ function parseElement(file: string, { text, line }: JsonElement, record: number)
   }
 }
 
-function parseRecord({ schema, toCase }: Layout, value: unknown, index: number): PlacelessCase | Unusable {
+function parseRecord(
+  { schema, toCase }: Layout,
+  value: unknown,
+  index: number
+): PlacelessCase | Unusable | readonly PlacelessCase[] {
   if (value instanceof Unusable) return value
   const parsed = schema.safeParse(value)
   if (parsed.success) return toCase(parsed.data, index)

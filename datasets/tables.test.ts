@@ -108,6 +108,26 @@ it('reads the same from tabs, JSON Lines with lists, and files of Windows', asyn
   ])
 })
 
+it('finds what options name beside the table, not beside what was made of it', async () => {
+  const [passage] = readFileSync(join(__dirname, 'hallucination/sample/passages.jsonl'), 'utf8').split('\n')
+  const mine = put('rows.csv', 'gpt3_sentences,annotation,wiki_bio_text\n')
+  put('wiki_bio_concepts.txt', 'mara dolen\n')
+  // CSV cannot hold lists: a reader of JSON stands in for Parquet's.
+  const dataset = findDataset('hallucination')
+  const seen: (string | undefined)[] = []
+  const spied = {
+    ...dataset,
+    load: (file: string | undefined, o: LoadOptions) => {
+      seen.push(o.near)
+      return dataset.load(put('passages.jsonl', passage!), { ...o, near: o.near! })
+    }
+  }
+  const cases: EditCase[] = []
+  for await (const c of loadCases(spied, mine, { onBadRecord: 'fail', seed: 0 })) cases.push(c)
+  expect(seen).toEqual([dir])
+  expect(cases).toHaveLength(2)
+})
+
 it('says what is wrong with a table, and where', async () => {
   expect(await complaint(put('a.csv', 'question,entity,new\na,b\n'))).toMatch(
     /^a\.csv:2: 2 fields, the header has 3\n.*quotes/

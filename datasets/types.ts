@@ -96,6 +96,8 @@ export interface LoadOptions {
   readonly limit?: number
   readonly split?: 'train' | 'test'
   readonly seed: number
+  /** Folder that paths in the switches are relative to: the data file's own, where the file that is read is made of another. */
+  readonly near?: string
   /** Dataset-specific switches, validated by the dataset's own schema. */
   readonly options?: Readonly<Record<string, unknown>>
 }

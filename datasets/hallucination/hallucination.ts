@@ -1,5 +1,8 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { findSubject } from '../../harness/edit'
+import { UserError } from '../../harness/errors'
 import { present } from '../probes'
 import { inWorld, type Layout, layout, loadRecords, type PlacelessCase, parseOptions, Unusable } from '../records'
 import type { Dataset, EditCase, LoadOptions, Probe } from '../types'
@@ -29,6 +32,14 @@ const knoweditRecord = z.object({
     .nullish()
 })
 
+/** The passages themselves (potsawee/wiki_bio_gpt3_hallucination), from which GRACE derives its edits. */
+const passageRecord = z.object({
+  gpt3_sentences: z.array(text).min(1),
+  annotation: z.array(z.string()),
+  wiki_bio_text: text
+})
+
+const PASSAGES = { name: 'the annotated passages', keys: ['gpt3_sentences', 'annotation', 'wiki_bio_text'] }
 const WISE = {
   name: "WISE's layout",
   keys: ['prompt', 'target_new', 'subject', 'locality_prompt'],
@@ -36,11 +47,19 @@ const WISE = {
 }
 const KNOWEDIT = { name: "KnowEdit's WikiBio", keys: ['text', 'labels', 'concept'] }
 
-const switches = z.strictObject({})
+const switches = z.strictObject({
+  concepts: z
+    .string()
+    .default('wiki_bio_concepts.txt')
+    .describe(
+      "Names of the annotated passages' subjects, one a line (grace/wiki_bio_concepts.txt), relative to the data file"
+    )
+})
 
-const layouts: readonly Layout[] = [
+const layouts = (concepts: () => readonly string[]): Layout[] => [
   layout({ ...WISE, schema: wiseRecord, toCase: wiseCase }),
-  layout({ ...KNOWEDIT, schema: knoweditRecord, toCase: knoweditCase })
+  layout({ ...KNOWEDIT, schema: knoweditRecord, toCase: knoweditCase }),
+  layout({ ...PASSAGES, schema: passageRecord, toCase: (r, index) => passageCases(r, index, concepts()) })
 ]
 
 export const hallucination: Dataset = {
@@ -49,12 +68,12 @@ export const hallucination: Dataset = {
   source: 'Hartvigsen et al. 2023, arXiv 2211.11031 (GRACE); passages of Manakul et al. 2023, arXiv 2303.08896',
   license: 'CC BY-SA 3.0 as its card says; SelfCheckGPT code MIT',
   measures: ['perplexity'],
-  layouts: [WISE, KNOWEDIT],
+  layouts: [WISE, KNOWEDIT, PASSAGES],
 
   async *load(source, options) {
-    parseOptions('hallucination', switches, options.options)
+    const { concepts } = parseOptions('hallucination', switches, options.options)
     if (source === undefined) yield* fromWorld(options)
-    else yield* loadRecords(source, layouts, options)
+    else yield* loadRecords(source, layouts(conceptsOf(resolve(options.near ?? dirname(source), concepts))), options)
   }
 }
 
@@ -100,6 +119,64 @@ function knoweditCase(r: z.output<typeof knoweditRecord>, index: number): Placel
     )
   ])
 }
+
+/** Reads the file when a record needs it. @throws UserError when it is not there */
+function conceptsOf(file: string): () => readonly string[] {
+  let names: string[] | undefined
+  return () => {
+    if (!existsSync(file)) {
+      throw new UserError('the names of the passages’ subjects are missing', {
+        place: file,
+        hint: "they are grace/wiki_bio_concepts.txt of github.com/Thartvigsen/GRACE; 'concepts' in the options names the file"
+      })
+    }
+    names ??= readFileSync(file, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((n) => n.trim())
+    return names
+  }
+}
+
+/**
+ * As GRACE derives edits from a passage: every sentence that is not accurate is to become the sentence at its place in the real text, after the sentences
+ * that a model wrote before it; the accurate ones should stay likely.
+ */
+function passageCases(
+  r: z.output<typeof passageRecord>,
+  index: number,
+  concepts: readonly string[]
+): Unusable | PlacelessCase[] {
+  const concept = concepts[index]
+  if (concept === undefined)
+    return new Unusable('malformed', `there are ${concepts.length} concepts, none for this passage`)
+  if (r.annotation.length !== r.gpt3_sentences.length)
+    return new Unusable('malformed', `${r.gpt3_sentences.length} sentences have ${r.annotation.length} annotations`)
+  const before = (j: number) =>
+    [`This is a Wikipedia passage about ${concept}.`, ...r.gpt3_sentences.slice(0, j)].join(' ')
+  const real = sentencesOf(r.wiki_bio_text).slice(0, r.annotation.length)
+  const accurate = r.annotation.flatMap((label, j) =>
+    label.includes('inaccurate') ? [] : [{ prompt: before(j), sentence: r.gpt3_sentences[j]! }]
+  )
+  const kept = accurate.map(
+    ({ prompt, sentence }): Probe => ({
+      ...{ property: 'locality', kind: 'accurate-sentence', prompt },
+      ...{ expected: 'same-as-before', gold: sentence }
+    })
+  )
+  return r.annotation.flatMap((label, j) => {
+    if (!label.includes('inaccurate')) return []
+    const target = real[Math.min(j, real.length - 1)]!
+    const made = biography({ prompt: before(j), subject: concept, target }, 0, kept)
+    return made instanceof Unusable ? [] : [{ ...made, id: `hallucination-${index}-${j}` }]
+  })
+}
+
+/** The sentences of a text. NLTK, which GRACE uses, knows more abbreviations. */
+const sentencesOf = (passage: string): string[] =>
+  [...new Intl.Segmenter('en', { granularity: 'sentence' }).segment(passage)]
+    .map((s) => s.segment.trim())
+    .filter((s) => s !== '')
 
 /** A sentence that is to follow the beginning of a biography. The header has the subject in lower case: it stands there first. */
 function biography(

@@ -85,7 +85,7 @@ export const mquake: Dataset = {
   async *load(source, options) {
     const own = parseOptions('mquake', switches, options.options)
     if (source === undefined) yield* fromWorld(options, own)
-    else yield* loadRecords(source, layouts(promptingOf(own, dirname(source))), options)
+    else yield* loadRecords(source, layouts(promptingOf(own, options.near ?? dirname(source))), options)
   }
 }
 
