@@ -117,7 +117,7 @@ it('finds what options name beside the table, not beside what was made of it', a
   const seen: (string | undefined)[] = []
   const spied = {
     ...dataset,
-    load: (file: string | undefined, o: LoadOptions) => {
+    load: (_: string | undefined, o: LoadOptions) => {
       seen.push(o.near)
       return dataset.load(put('passages.jsonl', passage!), { ...o, near: o.near! })
     }
