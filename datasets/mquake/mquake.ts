@@ -150,7 +150,8 @@ function* fromWorld({ split = 'test', limit }: LoadOptions, own: Switches): Gene
 
 /** Demonstrations of the world, from the half that is not asked. */
 function worldPrompting(style: Switches['prompting'], others: readonly MquakeRecord[]): Prompting {
-  const shown = others.slice(0, 4)
+  // Small models have few positions.
+  const shown = others.slice(0, 2)
   const lines = shown.map(({ questions: [q], answer, single_hops: hops }) =>
     style === 'few-shot'
       ? `Q: ${q} A: ${answer}`
