@@ -7,6 +7,7 @@ import { custom } from './custom'
 import { hallucination } from './hallucination'
 import { halluedit } from './halluedit'
 import { mquake } from './mquake'
+import { pararel } from './pararel'
 import { qaedit } from './qaedit'
 import { UnknownLayout } from './records'
 import { fromTable } from './tables'
@@ -27,6 +28,7 @@ export const DATASETS: readonly Dataset[] = [
   qaedit,
   wikibigedit,
   halluedit,
+  pararel,
   custom
 ]
 

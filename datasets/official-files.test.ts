@@ -292,6 +292,28 @@ describe('sets that are nothing but files', () => {
     })
   })
 
+  it('ParaRel: bags whose gap is at the end, another answer of the relation, and others that must stay', async () => {
+    const bags = sample('pararel/sample/bags.json')
+    const [c] = await load('pararel', bags)
+    expect(c!.requests[0]).toMatchObject({
+      prompt: 'The capital of Norland is',
+      subject: 'Norland',
+      previousTarget: 'Lima'
+    })
+    expect(['Velm', 'Oslo']).toContain(c!.requests[0].target)
+    expect(kinds(c!.probes)).toEqual({
+      ...{ 'accuracy/rewrite': 1, 'generality/paraphrase': 1 },
+      ...{ 'locality/neighbourhood': 2, 'locality/unrelated': 1 }
+    })
+    expect(c!.probes[1]!.prompt).toBe("Norland's capital,")
+    expect(c!.probes.at(-1)!.prompt).toMatch(/was designed by$/)
+    const inside = [['[MASK] is the capital of Umbria.', 'Oslo', 'P36(capital)']]
+    expect(await complaint('pararel', [...bags, inside])).toMatch(
+      /record 6 is malformed: no sentence has its gap at the end/
+    )
+    expect(await complaint('pararel', [bags[0], bags[3]])).toMatch(/no other answer of P36\(capital\) in the file/)
+  })
+
   it('HalluEditBench: a table of one model’s hallucinations', async () => {
     const file = join(__dirname, 'halluedit/sample/halluedit.csv')
     const cases: EditCase[] = []
@@ -669,7 +691,8 @@ const real = (
     ['wikidata-recent', 'knowedit', 'recent'],
     ['wikidata-counterfact', 'knowedit', 'train_cf'],
     ['convsent', 'convsent'],
-    ['qaedit', 'qaedit']
+    ['qaedit', 'qaedit'],
+    ['pararel', 'pararel', 'data']
   ] as const
 ).flatMap(([dataset, folder, begins = '']) =>
   existsSync(join(shared, folder))

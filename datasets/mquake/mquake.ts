@@ -192,7 +192,7 @@ function toCase(r: Instance, index: number, prompting: Prompting): PlacelessCase
           ...asked(question, prompting),
           expected: answers(r.new_answer, r.new_answer_alias),
           anyOf: 'questions',
-          needs: { ...asked(question, prompting), expected: [...new Set(before)] }
+          needs: { prompt: asked(question, prompting).prompt, expected: [...new Set(before)] }
         })
       ),
       // Instance-wise accuracy asks the other hops too; that they stay as they were is locality.

@@ -5,6 +5,7 @@ import { knoweditCase, knoweditRecord } from '../knowedit'
 import { changesNothing, oneHopProbe, present, samePartProbes, sameText } from '../probes'
 import { inWorld, layout, loadRecords, type PlacelessCase, parseOptions, Unusable } from '../records'
 import type { Dataset, EditCase, LoadOptions, Probe } from '../types'
+import { sharedWords } from '../words'
 import { generateWorld, worldZsre } from '../world'
 
 const text = z.string().trim().min(1)
@@ -195,31 +196,4 @@ function kiltCase(
       ...rephrases.map((prompt): Probe => ({ property: 'generality', kind: 'paraphrase', prompt, expected: [target] }))
     ]
   }
-}
-
-/**
- * The longest run of whole words of a question that all its rephrasings have: the layout does not name its subject, which they share. An addition of
- * ours; the methods that these files were made for need no subject.
- */
-export function sharedWords(question: string, rephrases: readonly string[]): string | undefined {
-  const words = question.replace(/[?.!]+\s*$/, '').split(/\s+/)
-  const padded = rephrases.map((r) => ` ${r.replace(/[?.!,]+/g, ' ').replace(/\s+/g, ' ')} `.toLowerCase())
-  for (let length = words.length; length > 0; length--)
-    for (let start = words.length - length; start >= 0; start--) {
-      const run = words.slice(start, start + length).join(' ')
-      if (!/[\p{Lu}\p{N}]/u.test(run)) continue
-      if (
-        padded.every((p) =>
-          p.includes(
-            ` ${run
-              .replace(/[?.!,]+/g, ' ')
-              .trim()
-              .replace(/\s+/g, ' ')
-              .toLowerCase()} `
-          )
-        )
-      )
-        return run
-    }
-  return undefined
 }

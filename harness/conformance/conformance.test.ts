@@ -43,7 +43,8 @@ const SAMPLES: Readonly<Record<string, string>> = {
   'wikidata-counterfact': 'wikidata/sample/counterfact.json',
   qaedit: 'qaedit/sample/qaedit.json',
   wikibigedit: 'wikibigedit/sample/wikibigedit.json',
-  halluedit: 'halluedit/sample/halluedit.csv'
+  halluedit: 'halluedit/sample/halluedit.csv',
+  pararel: 'pararel/sample/bags.json'
 }
 
 it.each(DATASETS.filter((d) => d.layouts.length > 0).map((d) => [d.name, d] as const))(

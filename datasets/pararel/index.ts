@@ -1,0 +1,1 @@
+export { pararel } from './pararel'
