@@ -14,6 +14,7 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
+import { embeddedModels } from '../model'
 import { packageRoot } from '../package-root'
 import { answersTable } from '../results/tables'
 import { type Ended, PROGRAM, SMALL, useProgram } from './program.testing'
@@ -643,8 +644,8 @@ test('text of data is harmless on a terminal', async () => {
   expect(strict.stderr).toContain('\\u001b[2J')
 })
 
-test('gptj-mini knows its world: 98 % in trained phrasings, 95 % in held-out ones', async () => {
-  const { stdout } = await bench('probe', 'gptj-mini', '--json')
+test.each(embeddedModels())('%s knows its world: 98 %% in trained phrasings, 95 %% in held-out ones', async (name) => {
+  const { stdout } = await bench('probe', name, '--json')
   const { kinds } = JSON.parse(stdout)
   expect(kinds.trained.exact).toBeGreaterThanOrEqual(0.98)
   expect(kinds['held-out'].exact).toBeGreaterThanOrEqual(0.95)
