@@ -1065,8 +1065,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'general ability is part of other measures',
     'harness/scoring/summarise.ts',
-    'isGeneral(r) === (measure.general === true) &&',
-    'isGeneral(r) !== undefined &&',
+    'general ? isGeneral(row) : !APART.includes(row.kind)',
+    "general ? isGeneral(row) : row.kind !== ''",
     SUMMARY,
     'every checkpoint'
   ),

@@ -66,8 +66,8 @@ export function cellOf(property: PropertySummary | undefined): Cell {
   if (property === undefined) return { measured: false }
   return {
     measured: true,
-    grade: property.grade,
-    gradeTitle: GRADE_TITLES[property.grade],
+    grade: property.grade ?? '',
+    gradeTitle: property.grade === undefined ? '' : GRADE_TITLES[property.grade],
     value: percent(property.edited.mean),
     interval: interval(property.edited),
     edits: property.edited.cases,

@@ -10,7 +10,7 @@ import type { Estimate, PropertySummary, RunSummary, SettingSummary } from '../h
 import { answersCsv, resultsCsv } from './csv'
 import { exportResults } from './export'
 import { percent } from './format'
-import { leaderboard } from './leaderboard'
+import { cellOf, leaderboard } from './leaderboard'
 import { writeSite } from './site'
 
 const EVIL = '<script>document.title="owned"</script>'
@@ -200,6 +200,11 @@ describe('the leaderboard', () => {
       'sequential-20, asked at the end',
       'sequential-20, asked at once'
     ])
+  })
+
+  it('has no grade where a property has none', () => {
+    const { grade: _, ...ungraded } = property(0.42, 'low')
+    expect(cellOf(ungraded)).toMatchObject({ measured: true, grade: '', gradeTitle: '', value: '42.0' })
   })
 
   it('gives number, interval and grade, and a dash where nothing was measured', () => {

@@ -31,11 +31,11 @@ export function summaryTable(summary: RunSummary): string {
     measures.flatMap(({ headline, title, unit, values }) => {
       const show = unit === 'share' ? percent : (value: number) => value.toPrecision(3)
       const about = [label, model.name, dataset.name, ...(protocols ? [protocol] : [])]
-      const number = (v: (typeof values)[number]) => `${show(v.edited.mean)} (${show(v.base.mean)})`
-      return headline ? values.map((v) => [...about, `${title} (${v.label})`, number(v)]) : []
+      const numbers = values.map((v) => `${v.label} ${show(v.edited.mean)} (${show(v.base.mean)})`)
+      return headline ? [[...about, `${title}: ${numbers.join(', ')}`]] : []
     })
   )
-  const measures = further.length === 0 ? '' : `${table(further, { right: [further[0]!.length - 1] })}\n`
+  const measures = further.length === 0 ? '' : `${table(further)}\n`
   return `${table([header, ...rows], { right: header.flatMap((_, i) => (i > header.indexOf('edits') - 1 ? [i] : [])) })}\n${measures}${note}`
 }
 

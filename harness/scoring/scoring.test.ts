@@ -274,6 +274,11 @@ test('every checkpoint has its measures, and general ability is no part of other
     scores: { 'bits_per_byte.before': 1, 'bits_per_byte.after': 4 }
   })
   const [first, second] = summariseRetention([again(1, 0), again(2, Math.log(2)), general], summary)
+  // Nor are other kinds that are reported apart.
+  const apart = row({ property: 'locality', kind: 'same-last-part', scores: { 'free.before': 1, 'free.after': 0 } })
+  const kept = { ...apart, kind: 'unrelated', probe: 1, scores: { 'free.before': 1, 'free.after': 1 } }
+  const free = summariseAnswers([apart, kept], summary).measures.find((m) => m.name === 'free-answer')
+  expect(free!.values[0]!.edited.mean).toBe(1)
   const means = (c: typeof first) =>
     Object.fromEntries(
       c!.measures.filter((m) => m.headline).flatMap((m) => m.values.map((v) => [v.label, v.edited.mean]))
@@ -299,8 +304,15 @@ test('kinds are told apart, and each counts its questions and the answers that g
 
 test('the share of matching tokens is graded, which the book’s numbers are', () => {
   const grade = (exact: boolean, share: number) =>
-    summariseAnswers([row({ exactAfter: exact, shareAfter: share })], summary).properties.accuracy!.grade
+    summariseAnswers([row({ exactAfter: exact, shareAfter: share })], { ...summary, measures: [] }).properties.accuracy!
+      .grade
   expect([grade(false, 0.8), grade(true, 0.1)]).toEqual(['high', 'low'])
+  // But not where another measure tells more.
+  const { accuracy, generality } = summariseAnswers([row({}), row({ property: 'generality' })], {
+    ...summary,
+    measures: [findMeasure('perplexity')]
+  }).properties
+  expect([accuracy!.grade, generality!.grade]).toEqual([undefined, 'high'])
 })
 
 test('failed edits do not count into efficiency', () => {

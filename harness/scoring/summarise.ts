@@ -31,7 +31,10 @@ export function summariseAnswers(answers: readonly AnswerRow[], options: Summary
     const together = rows.filter((r) => !APART.includes(r.kind))
     if (together.length > 0) {
       const summary = shares(together, options)
-      properties[property] = { ...summary, grade: gradeOf(property, summary.tokenShare.mean, options.grading) }
+      const graded = !options.measures.some((m) => m.ungraded?.includes(property))
+      properties[property] = graded
+        ? { ...summary, grade: gradeOf(property, summary.tokenShare.mean, options.grading) }
+        : summary
     }
     for (const kind of new Set(rows.map((r) => r.kind))) {
       const ofKind = rows.filter((r) => r.kind === kind)
@@ -95,11 +98,15 @@ const baseKnows = {
   bounds: [0, 1]
 } as const
 
+/** General ability has measures of its own; other kinds that are reported apart are no part of any. */
+const isAbout = ({ general = false }: Measure, row: AnswerRow): boolean =>
+  general ? isGeneral(row) : !APART.includes(row.kind)
+
 function summariseMeasure(answers: readonly AnswerRow[], measure: Measure, options: SummaryOptions): MeasureSummary[] {
   const values = PROPERTIES.flatMap((property) => {
     if (measure.allUnder !== undefined && measure.allUnder !== property) return []
     const rows = answers.filter(
-      (r) => isGeneral(r) === (measure.general === true) && (measure.allUnder !== undefined || r.property === property)
+      (r) => isAbout(measure, r) && (measure.allUnder !== undefined || r.property === property)
     )
     const [edited, base] = [macro(rows, measure, 'after', options), macro(rows, measure, 'before', options)]
     if (edited === undefined || base === undefined) return []

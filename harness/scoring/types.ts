@@ -29,7 +29,7 @@ export interface PropertySummary {
   readonly right: number
   readonly longer: number
   /** Of the share of matching tokens, which the published numbers behind the grades are. */
-  readonly grade: Grade
+  readonly grade?: Grade
 }
 
 /** The same for one kind of probe: 'paraphrase', 'neighbourhood', 'one-hop' ... */

@@ -31,6 +31,8 @@ export interface Measure {
   readonly eachWay?: boolean
   /** It is about general ability alone; all others are not about that. */
   readonly general?: boolean
+  /** Properties whose share of matching tokens says little where this is measured: they have no grade. */
+  readonly ungraded?: readonly Property[]
   /** A share is shown in percent. */
   readonly unit: 'share' | 'number'
   /** Shown in the table of methods, in small print under its property. */

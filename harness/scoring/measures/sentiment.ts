@@ -19,6 +19,8 @@ export const sentimentShift: Measure = {
   unit: 'share',
   headline: true,
   labels: { accuracy: 'ES' },
+  // What is wanted is one of many texts.
+  ungraded: ['accuracy'],
   continuations: ({ sides }: Probe): Record<string, readonly Continued[]> =>
     sides === undefined ? {} : { wanted: sides.wanted, other: sides.other },
   scores: ({ wanted, other }: Readonly<Record<string, TargetScore>>): Record<string, number> =>
