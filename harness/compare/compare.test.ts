@@ -254,3 +254,84 @@ it('noise alone is called worse in less than 5 % of tables', () => {
   // Half of the false alarms go the other way.
   expect(worse / tables).toBeLessThan(0.05)
 })
+
+describe('measures', () => {
+  const measured = (names: string[]) => setting({ measures: names })
+  const ppl = (caseId: string, nll: number) =>
+    answer(caseId, true, { scores: { 'text_nll.before': 0, 'text_nll.after': nll } })
+  const CASES = Array.from({ length: 30 }, (_, i) => `c${i}`)
+  const line = (base: AnswerRow[], other: AnswerRow[], names = ['perplexity'], also = names) => {
+    const comparison = compareRuns(
+      run(base, { settings: [measured(names)] }),
+      run(other, { settings: [measured(also)] })
+    )
+    return { comparison, found: comparison.properties.find((p) => p.measure !== null) }
+  }
+
+  it('have lines of their own, worse where they rise that should fall', () => {
+    const rows = (more: number) => CASES.map((c, i) => ppl(c, 1 + (i % 3) / 10 + more))
+    const { comparison, found } = line(rows(0), rows(0.5))
+    expect(found).toMatchObject({
+      property: 'accuracy',
+      measure: 'PPL',
+      unit: 'number',
+      verdict: 'worse',
+      lost: 30,
+      won: 0
+    })
+    expect(found!.base).toBeCloseTo((Math.exp(1) + Math.exp(1.1) + Math.exp(1.2)) / 3, 6)
+    expect(found!.difference!.mean).toBeCloseTo(found!.run! - found!.base!, 9)
+    expect(comparison.verdict).toBe('worse')
+    expect(comparisonMarkdown(comparison)).toMatch(/\| accuracy, PPL \| 3\.01 \| 4\.97 \| \+1\.96 \|/)
+    expect(line(rows(0.5), rows(0)).found!.verdict).toBe('better')
+    expect(line(rows(0), rows(0)).found).toMatchObject({ verdict: 'same', difference: { mean: 0, low: 0, high: 0 } })
+  })
+
+  it('that overflow are as bad as the worst that is a number', () => {
+    const good = CASES.map((c) => ppl(c, 1))
+    const { found } = line(
+      good,
+      CASES.map((c, i) => ppl(c, i < 20 ? Number.POSITIVE_INFINITY : 1.1))
+    )
+    expect(found).toMatchObject({ verdict: 'worse', lost: 30 })
+    expect(Number.isFinite(found!.difference!.mean)).toBe(true)
+  })
+
+  it('that both runs have are compared, and only the headlines', () => {
+    const rows = CASES.map((c) => ppl(c, 1))
+    expect(line(rows, rows, ['perplexity'], []).found).toBeUndefined()
+    expect(line(rows, rows, ['probability']).found).toBeUndefined()
+  })
+
+  it('take the best of ways, each way, and all of a case as the summary does', () => {
+    const hops = (right: boolean[]) =>
+      CASES.flatMap((c) =>
+        right.map((r, i) =>
+          answer(c, r, {
+            property: 'portability',
+            kind: 'multi-hop',
+            probe: i,
+            prompt: `${c} ${i}?`,
+            anyOf: 'questions'
+          })
+        )
+      )
+    expect(line(hops([true, true]), hops([true, false]), ['multi-hop-mean']).found).toMatchObject({ base: 1, run: 0.5 })
+    const instance = (hop: number) =>
+      CASES.flatMap((c) => [
+        answer(c, true),
+        answer(c, true, {
+          property: 'locality',
+          kind: 'hop',
+          probe: 1,
+          prompt: `${c} hop?`,
+          scores: { 'true.after': hop }
+        })
+      ])
+    expect(line(instance(1), instance(0), ['instance-wise']).found).toMatchObject({
+      base: 1,
+      run: 0,
+      property: 'accuracy'
+    })
+  })
+})

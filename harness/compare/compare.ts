@@ -5,6 +5,7 @@ import { protocolName } from '../results/protocol'
 import { mean } from '../scoring/intervals'
 import { summariseEfficiency } from '../scoring/summarise'
 import type { EfficiencySummary } from '../scoring/types'
+import { gains, type MeasuredLine, measuredLines } from './measured'
 import { type Pairs, pairAnswers, pairRightness, type Rightness } from './pairs'
 import type { ComparedAnswers, ComparedEdit } from './rows'
 import { type Difference, holm, mcnemar, pairedDifference, signFlip } from './statistics'
@@ -32,6 +33,11 @@ export interface PropertyComparison {
   readonly property: Property
   /** A kind that is reported apart; null where it is the property. */
   readonly kind: string | null
+  /** A measure of the property, by what papers call it; null where it is exact match. */
+  readonly measure: string | null
+  /** A share is shown in percent. */
+  readonly unit: 'share' | 'number'
+  readonly higherIsBetter: boolean
   readonly verdict: Verdict
   /** Why it is not comparable; or what was left out of the comparison. */
   readonly note: string | null
@@ -139,8 +145,11 @@ export function compareRuns(
         const own = lines.get(key)
         if (own === undefined) continue
         const rightness = pairRightness(pairs, own, base.answers, run.answers)
-        open.push({ ...about, protocol, property, kind, ...compareProperty(rightness, pairs.note, options) })
+        open.push({ ...about, protocol, property, kind, ...EXACT, ...compareProperty(rightness, pairs.note, options) })
       }
+      const common = a!.measures.filter((m) => b!.measures.includes(m))
+      for (const line of measuredLines(common, pairs, some, base.answers, run.answers))
+        open.push({ ...about, protocol, kind: null, ...compareMeasure(line, pairs.note, options) })
       for (const flip of flippedOf(pairs, some, { base, run, setting: b!.id, protocol })) flipped.push(flip)
     }
     if (pairs.run.length === 0)
@@ -151,7 +160,7 @@ export function compareRuns(
   let next = 0
   const properties = open.map((c): PropertyComparison => {
     const adjustedP = c.p === null ? null : adjusted[next++]!
-    return { ...c, adjustedP, verdict: verdictOf(c.difference, adjustedP, options.significance) }
+    return { ...c, adjustedP, verdict: verdictOf(c, adjustedP, options.significance) }
   })
   flipped.sort((a, b) => Number(b.lost) - Number(a.lost) || b.weight - a.weight || (a.caseId < b.caseId ? -1 : 1))
   return {
@@ -165,7 +174,18 @@ export function compareRuns(
   }
 }
 
-const NOTHING = { kind: null, base: null, run: null, difference: null, cases: 0, lost: 0, won: 0, p: null } as const
+const EXACT = { measure: null, unit: 'share', higherIsBetter: true } as const
+const NOTHING = {
+  ...EXACT,
+  kind: null,
+  base: null,
+  run: null,
+  difference: null,
+  cases: 0,
+  lost: 0,
+  won: 0,
+  p: null
+} as const
 
 /** What has a line of its own: the properties, and kinds that are reported apart. */
 export const LINES: readonly { readonly key: string; readonly property: Property; readonly kind: string | null }[] =
@@ -209,6 +229,27 @@ export function asked(
   return answers.held.get(row) === protocol.edits ? `${name}, asked at the end` : null
 }
 
+function compareMeasure(line: MeasuredLine, note: string | null, { seed, resamples }: CompareOptions) {
+  const { measure, label, property, base, run } = line
+  const { unit, higherIsBetter } = measure
+  const better = gains(line)
+  const [lost, won] = [better.filter((d) => d < 0).length, better.filter((d) => d > 0).length]
+  return {
+    ...{ property, measure: label, unit, higherIsBetter, note },
+    base: mean(base),
+    run: mean(run),
+    // The interval of no difference is one of shares.
+    difference:
+      lost + won === 0 && unit === 'number'
+        ? { mean: 0, low: 0, high: 0 }
+        : pairedDifference(higherIsBetter ? better : better.map((d) => -d), { seed, resamples }),
+    cases: better.length,
+    lost,
+    won,
+    p: signFlip(better, seed)
+  }
+}
+
 function compareProperty({ base, run }: Rightness, note: string | null, { seed, resamples }: CompareOptions) {
   const differences = run.map((share, i) => share - base[i]!)
   const [lost, won] = [differences.filter((d) => d < 0).length, differences.filter((d) => d > 0).length]
@@ -225,11 +266,22 @@ function compareProperty({ base, run }: Rightness, note: string | null, { seed, 
   }
 }
 
-function verdictOf(difference: Difference | null, adjustedP: number | null, significance: number): Verdict {
-  if (difference === null || adjustedP === null) return 'not comparable'
+function verdictOf(
+  c: Pick<PropertyComparison, 'difference' | 'higherIsBetter'>,
+  adjustedP: number | null,
+  significance: number
+): Verdict {
+  if (c.difference === null || adjustedP === null) return 'not comparable'
   if (adjustedP >= significance) return 'same'
-  return difference.mean < 0 ? 'worse' : 'better'
+  return isLoss(c) ? 'worse' : 'better'
 }
+
+/** Whether a number went the wrong way. */
+export const isLoss = ({
+  difference,
+  higherIsBetter
+}: Pick<PropertyComparison, 'difference' | 'higherIsBetter'>): boolean =>
+  difference !== null && (higherIsBetter ? difference.mean < 0 : difference.mean > 0)
 
 function overall(verdicts: readonly Verdict[]): Verdict {
   const some = (v: Verdict) => verdicts.includes(v)

@@ -4,10 +4,28 @@ import { type GateRules, gate, gateMarkdown, gateRules, junitXml } from './gate'
 
 const property = (change: Partial<PropertyComparison> = {}): PropertyComparison => ({
   ...{ setting: 's', label: 'rome', model: 'm', dataset: 'd', protocol: 'single', property: 'accuracy', kind: null },
+  ...{ measure: null, unit: 'share', higherIsBetter: true },
   ...{ verdict: 'same', note: null, base: 0.9, run: 0.85, difference: { mean: -0.05, low: -0.1, high: 0 } },
   ...{ cases: 100, lost: 5, won: 0, p: 0.06, adjustedP: 0.06 },
   ...change
 })
+it('fails for a measure that is significantly worse, and keeps drops and floors to the properties', () => {
+  const ppl = property({
+    ...{ measure: 'PPL', unit: 'number', higherIsBetter: false, base: 3, run: 5, adjustedP: 0.001 },
+    difference: { mean: 2, low: 1, high: 3 }
+  })
+  const rules = gateRules.parse({ largest_drop: [{ by: 0 }], floors: [{ at_least: 1 }] })
+  const checks = gate(comparison({ properties: [ppl] }), rules)
+  expect(checks.map((c) => c.failure)).toEqual([
+    'accuracy, PPL rose from 3 to 5 (5 edits lost, 0 won, adjusted p 0.0010)',
+    'the run has no such number'
+  ])
+  const better = property({ ...ppl, difference: { mean: -2, low: -3, high: -1 } })
+  expect(gate(comparison({ properties: [better] }), gateRules.parse({})).every((c) => c.failure === undefined)).toBe(
+    true
+  )
+})
+
 const flip: Flip = {
   ...{ setting: 's', protocol: 'single', caseId: 'c7', property: 'accuracy', kind: 'rewrite', prompt: 'What <is> it?' },
   ...{ expected: 'yes', before: 'no', base: 'yes', run: 'no', lost: true }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { APART, PROPERTIES } from '../../datasets/types'
-import type { Comparison, PropertyComparison } from './compare'
+import { type Comparison, isLoss, type PropertyComparison } from './compare'
 import { flipCells, lineName } from './text'
 
 const share = z.number().min(0).max(1)
@@ -19,7 +19,9 @@ export const gateRules = z.strictObject({
   significance: z
     .union([share, z.literal(false)])
     .default(0.05)
-    .describe('A property that is worse with an adjusted p below this fails; false: significance alone fails nothing'),
+    .describe(
+      'A property or a headline measure that is worse with an adjusted p below this fails; false: significance alone fails nothing'
+    ),
   largest_drop: z
     .array(z.strictObject({ ...which, by: share }))
     .default([])
@@ -60,6 +62,8 @@ export function gate(comparison: Comparison, rules: GateRules): GateCheck[] {
   const check = (group: string, name: string, failure: string | false) =>
     void checks.push(failure === false ? { group, name } : { group, name, failure })
   const percent = (value: number) => `${(100 * value).toFixed(1)} %`
+  const shown = ({ unit }: PropertyComparison, value: number) =>
+    unit === 'share' ? percent(value) : String(Number(value.toPrecision(3)))
   for (const c of comparison.properties) {
     const group = groupOf(c)
     if (c.difference === null || c.base === null || c.run === null) {
@@ -68,12 +72,12 @@ export function gate(comparison: Comparison, rules: GateRules): GateCheck[] {
       continue
     }
     const what = lineName(c)
-    const fell = `${what} fell from ${percent(c.base)} to ${percent(c.run)} (${c.lost} edits lost, ${c.won} won, adjusted p ${c.adjustedP!.toPrecision(2)})`
+    const fell = `${what} ${c.higherIsBetter ? 'fell' : 'rose'} from ${shown(c, c.base)} to ${shown(c, c.run)} (${c.lost} edits lost, ${c.won} won, adjusted p ${c.adjustedP!.toPrecision(2)})`
     if (rules.significance !== false)
       check(
         group,
         `${what} is not significantly worse`,
-        c.difference.mean < 0 && c.adjustedP! < rules.significance && `${fell}${firstFlip(comparison, c)}`
+        isLoss(c) && c.adjustedP! < rules.significance && `${fell}${firstFlip(comparison, c)}`
       )
     for (const { by } of rules.largest_drop.filter((r) => concerns(r, c)))
       check(
@@ -109,7 +113,11 @@ export function gate(comparison: Comparison, rules: GateRules): GateCheck[] {
 
 function concerns(rule: Readonly<Record<string, unknown>>, c: PropertyComparison): boolean {
   const keys = ['label', 'model', 'dataset', 'protocol', 'property'] as const
-  return (rule.kind ?? null) === c.kind && keys.every((key) => rule[key] === undefined || rule[key] === c[key])
+  return (
+    c.measure === null &&
+    (rule.kind ?? null) === c.kind &&
+    keys.every((key) => rule[key] === undefined || rule[key] === c[key])
+  )
 }
 
 /** The first answer that was lost, to look at. */
@@ -120,6 +128,7 @@ function firstFlip({ flips }: Comparison, c: PropertyComparison): string {
       f.setting === c.setting &&
       f.protocol === c.protocol &&
       f.property === c.property &&
+      c.measure === null &&
       (c.kind === null ? !APART.includes(f.kind) : f.kind === c.kind)
   )
   if (flip === undefined) return ''

@@ -13,6 +13,7 @@ export const ANSWER_COLUMNS = [
   'after',
   'exactAfter',
   'shareAfter',
+  'scores',
   'anyOf',
   'held',
   'checkpoint'

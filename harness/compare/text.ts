@@ -6,8 +6,8 @@ import type { Comparison, EfficiencyComparison, Flip, PropertyComparison } from 
 export const PROPERTY_HEADER = [
   'setting',
   'property',
-  'base %',
-  'run %',
+  'base',
+  'run',
   'difference',
   '95 %',
   'lost',
@@ -16,11 +16,20 @@ export const PROPERTY_HEADER = [
   'verdict'
 ]
 
-const signed = (share: number): string => `${share > 0 ? '+' : ''}${percent(share)}`
+/** Shares in percent, other numbers in three digits. */
+const shown = (value: number, unit: PropertyComparison['unit']): string =>
+  unit === 'share' ? percent(value) : String(Number(value.toPrecision(3)))
 
-/** `locality`; `locality, same-last-part`. */
-export const lineName = ({ property, kind }: Pick<PropertyComparison, 'property' | 'kind'>): string =>
-  kind === null ? property : `${property}, ${kind}`
+const signed = (value: number, unit: PropertyComparison['unit']): string =>
+  `${value > 0 ? '+' : ''}${shown(value, unit)}`
+
+/** `locality`; `locality, same-last-part`; `accuracy, PPL`. */
+export const lineName = ({
+  property,
+  kind,
+  measure
+}: Pick<PropertyComparison, 'property' | 'kind' | 'measure'>): string =>
+  [property, kind, measure].filter((name) => name !== null).join(', ')
 
 export function propertyCells(c: PropertyComparison): string[] {
   const name = `${c.label} on ${c.model}, ${c.dataset}${c.protocol === 'single' ? '' : `, ${c.protocol}`}`
@@ -30,10 +39,10 @@ export function propertyCells(c: PropertyComparison): string[] {
   return [
     name,
     lineName(c),
-    percent(c.base),
-    percent(c.run),
-    signed(mean),
-    `${signed(low)} to ${signed(high)}`,
+    shown(c.base, c.unit),
+    shown(c.run, c.unit),
+    signed(mean, c.unit),
+    `${signed(low, c.unit)} to ${signed(high, c.unit)}`,
     String(c.lost),
     String(c.won),
     c.adjustedP! < 0.001 ? '<0.001' : c.adjustedP!.toFixed(3),
