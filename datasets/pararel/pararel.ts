@@ -1,3 +1,4 @@
+import { existsSync, statSync } from 'node:fs'
 import { z } from 'zod'
 import { findSubject } from '../../harness/edit'
 import { type Random, randomStream } from '../../harness/random'
@@ -45,6 +46,8 @@ interface KnownFact {
 /** What the whole file knows of each relation: targets and neighbours are drawn from it. */
 function factsOf(source: string): Map<string, KnownFact[]> {
   const facts = new Map<string, KnownFact[]>()
+  // The loader says what is wrong.
+  if (!existsSync(source) || statSync(source).isDirectory()) return facts
   for (const { text } of jsonElements(source)) {
     const parsed = bag.safeParse(tryParse(text))
     if (!parsed.success) continue

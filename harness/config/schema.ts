@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { PROPERTIES } from '../../datasets/types'
-import { CONTEXTS } from '../scoring/contexts'
+import { CONTEXTS } from '../contexts'
 import { BACKENDS } from '../tensor/backend'
 
 /** More resamples change no digit that is shown. */

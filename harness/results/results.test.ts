@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { tableFromIPC, tableToIPC } from 'apache-arrow'
 import { UserError } from '../errors'
 import { readManifest } from './manifest'
 import type { AnswerRow, EditRow } from './rows'
@@ -31,7 +32,9 @@ const answer = (probe: number, text: string): AnswerRow => ({
   scores: probe === 0 ? {} : { 'better_nll.before': Math.PI, 'better_nll.after': Number.POSITIVE_INFINITY },
   anyOf: probe === 0 ? null : 'hops',
   held: 300,
-  checkpoint: probe === 1
+  checkpoint: probe === 1,
+  freeBefore: probe === 0 ? null : '',
+  freeAfter: probe === 0 ? null : text
 })
 const edit = (error: string | null): EditRow => ({
   setting: 'rome--m--d',
@@ -53,6 +56,20 @@ const edit = (error: string | null): EditRow => ({
 })
 
 describe('a table on disk', () => {
+  it('is read also when it was written before columns came that need not be there', () => {
+    const { bytes } = answersTable.encode([[answer(0, 'a'), answer(1, 'b')]])
+    const whole = tableFromIPC(bytes)
+    const older = whole.select(whole.schema.fields.map((f) => f.name).filter((name) => !name.startsWith('free')))
+    const rows = answersTable.decode(tableToIPC(older, 'file'), '')
+    expect(rows.map((r) => [r.expected, r.freeBefore, r.freeAfter])).toEqual([
+      ['a', null, null],
+      ['b', null, null]
+    ])
+    const { freeAfter: _, freeBefore: __, ...absent } = answer(1, 'c')
+    const [row] = answersTable.decode(answersTable.encode([[absent]]).bytes, '')
+    expect([row!.freeBefore, row!.freeAfter]).toEqual([null, null])
+  })
+
   it('gives back every row as it was, nulls, lists and characters of all scripts included', () => {
     const answers = [answer(0, 'grass'), answer(1, '草 "quoted"\n\u0000'), answer(2, '')]
     answersTable.write(join(dir, 'a.arrow'), [answers.slice(0, 2), answers.slice(2)])

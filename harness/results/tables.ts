@@ -205,6 +205,8 @@ function recordBatch<Row extends object>(schema: Schema, rows: readonly Row[]): 
   return new RecordBatch(schema, data)
 }
 
-/** A plain object is a map. */
+/** A plain object is a map; what is not there is null. */
 const stored = (value: unknown): unknown =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? new Map(Object.entries(value)) : value
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? new Map(Object.entries(value))
+    : (value ?? null)

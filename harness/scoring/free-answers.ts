@@ -1,7 +1,7 @@
+import type { AnswerContext } from '../contexts'
 import { generateEdited, type UnderEdit } from '../edit'
 import { encodePrompt, type LanguageModel, type Tokenizer } from '../model'
 import { textOf } from './answers'
-import type { AnswerContext } from './contexts'
 
 /*
  * Free answers: the model is asked as a user would ask it, says what it wants up to a natural stop, and its words are compared, not its tokens
