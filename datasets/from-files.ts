@@ -2,35 +2,43 @@ import { z } from 'zod'
 import { type Layout, layout, loadRecords, needsFile, type PlacelessCase, parseOptions, type Unusable } from './records'
 import type { Dataset, LayoutKeys } from './types'
 
-export interface FileLayout<Schema extends z.ZodType> extends LayoutKeys {
+/** A layout whose cases may depend on the dataset's switches. */
+export interface FileLayout<Schema extends z.ZodType, Switches = unknown> extends LayoutKeys {
   readonly schema: Schema
-  readonly toCase: (record: z.output<Schema>, index: number) => PlacelessCase | Unusable
+  readonly toCase: (record: z.output<Schema>, index: number, switches: Switches) => PlacelessCase | Unusable
 }
 
 /** Keeps the schema's type between `schema` and `toCase`. */
-export const fileLayout = <Schema extends z.ZodType>(of: FileLayout<Schema>): FileLayout<z.ZodType> =>
-  of as unknown as FileLayout<z.ZodType>
+export const fileLayout = <Schema extends z.ZodType, Switches = unknown>(
+  of: FileLayout<Schema, Switches>
+): FileLayout<z.ZodType, Switches> => of as unknown as FileLayout<z.ZodType, Switches>
 
 type About = Pick<Dataset, 'name' | 'title' | 'source' | 'license'> & Partial<Pick<Dataset, 'measures'>>
 
+const NONE = z.strictObject({})
+
 /**
- * A dataset that is nothing but its files, without switches and without an embedded version.
+ * A dataset that is nothing but its files, without an embedded version.
  * @param where the files are to be had
  */
-export function datasetOfFiles(about: About, where: string, layouts: readonly FileLayout<z.ZodType>[]): Dataset {
+export function datasetOfFiles<Switches = unknown>(
+  about: About,
+  where: string,
+  layouts: readonly FileLayout<z.ZodType, Switches>[],
+  switches: z.ZodType<Switches> = NONE as unknown as z.ZodType<Switches>
+): Dataset {
   return {
     measures: [],
     ...about,
     needsFile: true,
     layouts: layouts.map(({ name, keys, without = [] }) => ({ name, keys, without })),
     async *load(source, options) {
-      parseOptions(about.name, z.strictObject({}), options.options)
+      const own = parseOptions(about.name, switches, options.options)
       if (source === undefined) throw needsFile(about, where)
-      yield* loadRecords(
-        source,
-        layouts.map((l): Layout => layout(l)),
-        options
+      const withSwitches = layouts.map(
+        (l): Layout => layout({ ...l, toCase: (record, index) => l.toCase(record, index, own) })
       )
+      yield* loadRecords(source, withSwitches, options)
     }
   }
 }

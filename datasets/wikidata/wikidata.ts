@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { datasetOfFiles, fileLayout } from '../from-files'
 import { knoweditCase, knoweditRecord } from '../knowedit'
-import { layout, loadRecords, needsFile, parseOptions } from '../records'
-import type { Dataset, LayoutKeys } from '../types'
+import type { LayoutKeys } from '../types'
 
 const switches = z.strictObject({
   strict_book_portability: z
@@ -11,40 +11,34 @@ const switches = z.strictObject({
 })
 
 /** A set of KnowEdit that is nothing but its records. */
-function knowedit(about: Pick<Dataset, 'name' | 'title' | 'source'>, keys: LayoutKeys): Dataset {
-  return {
-    ...about,
-    license: 'MIT',
-    measures: [],
-    needsFile: true,
-    layouts: [keys],
-    async *load(source, options) {
-      const own = parseOptions(about.name, switches, options.options)
-      if (source === undefined) throw needsFile(about, 'huggingface.co/datasets/zjunlp/KnowEdit')
-      const records = layout({
+const knowedit = (name: string, title: string, keys: LayoutKeys) =>
+  datasetOfFiles<z.output<typeof switches>>(
+    {
+      name,
+      title,
+      source: 'Cohen et al. 2023, arXiv 2307.12976; as in KnowEdit (Zhang et al. 2024, arXiv 2401.01286)',
+      license: 'MIT'
+    },
+    'huggingface.co/datasets/zjunlp/KnowEdit',
+    [
+      fileLayout({
         ...keys,
         schema: knoweditRecord,
-        toCase: (r, index) => knoweditCase(r, `${about.name}-${index}`, own.strict_book_portability)
+        toCase: (r, index, own: z.output<typeof switches>) =>
+          knoweditCase(r, `${name}-${index}`, own.strict_book_portability)
       })
-      yield* loadRecords(source, [records], options)
-    }
-  }
-}
+    ],
+    switches
+  )
 
-export const wikidataRecent = knowedit(
-  {
-    name: 'wikidata-recent',
-    title: 'WikiData_recent',
-    source: 'Cohen et al. 2023, arXiv 2307.12976; as in KnowEdit (Zhang et al. 2024, arXiv 2401.01286)'
-  },
-  { name: "KnowEdit's recent", keys: ['prompt', 'target_new', 'locality'], without: ['ground_truth', 'cond'] }
-)
+export const wikidataRecent = knowedit('wikidata-recent', 'WikiData_recent', {
+  name: "KnowEdit's recent",
+  keys: ['prompt', 'target_new', 'locality'],
+  without: ['ground_truth', 'cond']
+})
 
-export const wikidataCounterfact = knowedit(
-  {
-    name: 'wikidata-counterfact',
-    title: 'WikiData_counterfact',
-    source: 'Cohen et al. 2023, arXiv 2307.12976; as in KnowEdit (Zhang et al. 2024, arXiv 2401.01286)'
-  },
-  { name: "KnowEdit's counterfact", keys: ['prompt', 'target_new', 'ground_truth', 'locality'], without: ['cond'] }
-)
+export const wikidataCounterfact = knowedit('wikidata-counterfact', 'WikiData_counterfact', {
+  name: "KnowEdit's counterfact",
+  keys: ['prompt', 'target_new', 'ground_truth', 'locality'],
+  without: ['cond']
+})

@@ -167,20 +167,9 @@ export function askEdited(
   const verdicts = base.questions.map((questions, i) =>
     asked(i) ? questions.map((q) => verdict(model, q, base.scores, scores, !broken.has(i))) : []
   )
-  const words = wordsAfter(
-    model,
-    base,
-    edits.map((_, i) => editOf(i)),
-    verdicts,
-    broken
-  )
-  const free = freeWordsAfter(
-    model,
-    base,
-    edits.map((_, i) => editOf(i)),
-    asked,
-    broken
-  )
+  const under = edits.map((_, i) => editOf(i))
+  const words = wordsAfter(model, base, under, verdicts, broken)
+  const free = freeWordsAfter(model, base, under, asked, broken)
   const kl = divergencesOf(model, base, edits, (i) => asked(i) && !broken.has(i))
   const rows = base.cases.flatMap((c, i) =>
     asked(i)
