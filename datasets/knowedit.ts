@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { findSubject } from '../harness/edit'
 import { changesNothing, present, sameText } from './probes'
-import { type PlacelessCase, Unusable } from './records'
+import { type PlacelessCase, placeSubject, Unusable } from './records'
 import type { Probe } from './types'
 
 /*
@@ -46,9 +45,8 @@ const kindOf = (category: string): string => category.toLowerCase().replaceAll(/
 
 /** @param strict drops portability questions whose answer is the edit's own target (the book's 5.3) */
 export function knoweditCase(r: KnowEdit, id: string, strict: boolean): PlacelessCase | Unusable {
-  const subjectAt = findSubject(r.prompt, r.subject)
-  if (subjectAt === undefined)
-    return new Unusable('malformed', `the subject '${r.subject}' is not in the prompt '${r.prompt}'`)
+  const subjectAt = placeSubject(r.prompt, r.subject)
+  if (subjectAt instanceof Unusable) return subjectAt
   const [previous] = present(typeof r.ground_truth === 'string' ? [r.ground_truth] : (r.ground_truth ?? []))
   if (previous !== undefined && changesNothing(r.target_new, previous))
     return new Unusable('no edit', `the new answer '${r.target_new}' is the old one`)

@@ -549,7 +549,7 @@ describe('a malformed record', () => {
 
   it('whose subject is not in its question says so', async () => {
     await expect(load('zsre', [{ ...zsre[0], subject: 'Nobody' }])).rejects.toThrow(
-      "the subject 'Nobody' is not in the question"
+      "the subject 'Nobody' is not in the prompt"
     )
   })
 })

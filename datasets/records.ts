@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { z } from 'zod'
+import { findSubject } from '../harness/edit'
 import { UserError } from '../harness/errors'
 import { type JsonElement, jsonElements } from './json-stream'
 import type { EditCase, LayoutKeys, LoadOptions } from './types'
@@ -28,6 +29,10 @@ export class Unusable {
     readonly reason: string
   ) {}
 }
+
+/** Where a record's subject stands in its prompt. */
+export const placeSubject = (prompt: string, subject: string): number | Unusable =>
+  findSubject(prompt, subject) ?? new Unusable('malformed', `the subject '${subject}' is not in the prompt '${prompt}'`)
 
 /** A case of the embedded world, whose records are all usable. */
 export function inWorld(made: PlacelessCase | Unusable, index: number): EditCase {

@@ -1,7 +1,15 @@
 import { z } from 'zod'
-import { findSubject } from '../../harness/edit'
 import { changesNothing, oneHopProbe, present, samePartProbes } from '../probes'
-import { inWorld, type Layout, layout, loadRecords, type PlacelessCase, parseOptions, Unusable } from '../records'
+import {
+  inWorld,
+  type Layout,
+  layout,
+  loadRecords,
+  type PlacelessCase,
+  parseOptions,
+  placeSubject,
+  Unusable
+} from '../records'
 import type { Dataset, EditCase, LoadOptions, Probe } from '../types'
 import { generateWorld, worldCounterfact } from '../world'
 
@@ -114,9 +122,8 @@ function nestedCase(r: z.output<typeof nestedRecord>, index: number, own: Switch
 }
 
 function flatCase(r: z.output<typeof flatRecord>, index: number, own: Switches): PlacelessCase | Unusable {
-  const subjectAt = findSubject(r.prompt, r.subject)
-  if (subjectAt === undefined)
-    return new Unusable('malformed', `the subject '${r.subject}' is not in the prompt '${r.prompt}'`)
+  const subjectAt = placeSubject(r.prompt, r.subject)
+  if (subjectAt instanceof Unusable) return subjectAt
   const fact = { next: r.target_new, before: r.ground_truth }
   if (changesNothing(fact.next, fact.before)) return NO_EDIT(fact.next)
   const gold = r.locality_ground_truth ?? fact.before

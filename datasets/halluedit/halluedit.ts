@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { findSubject } from '../../harness/edit'
 import { datasetOfFiles, fileLayout } from '../from-files'
 import { present } from '../probes'
-import { Unusable } from '../records'
+import { placeSubject, Unusable } from '../records'
 import type { Probe } from '../types'
 
 const text = z.string().trim().min(1)
@@ -37,9 +36,8 @@ export const halluedit = datasetOfFiles(
       keys: ['subject', 'object', 'question', 'paraphrased_question', 'locality_question'],
       schema: record,
       toCase(r, index) {
-        const subjectAt = findSubject(r.question, r.subject)
-        if (subjectAt === undefined)
-          return new Unusable('malformed', `the subject '${r.subject}' is not in the question '${r.question}'`)
+        const subjectAt = placeSubject(r.question, r.subject)
+        if (subjectAt instanceof Unusable) return subjectAt
         const ask = (property: Probe['property'], kind: string, prompt: unknown, answer: unknown): Probe[] => {
           const [question] = present([typeof prompt === 'string' ? prompt : undefined])
           const [expected] = present([typeof answer === 'string' ? answer : undefined])

@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { findSubject } from '../../harness/edit'
 import { datasetOfFiles, fileLayout } from '../from-files'
 import { present } from '../probes'
-import { Unusable } from '../records'
+import { placeSubject, Unusable } from '../records'
 import type { Probe } from '../types'
 
 const text = z.string().trim().min(1)
@@ -30,9 +29,8 @@ export const qaedit = datasetOfFiles(
       keys: ['prompt', 'target', 'subject', 'rephrase', 'locality'],
       schema: record,
       toCase(r, index) {
-        const subjectAt = findSubject(r.prompt, r.subject)
-        if (subjectAt === undefined)
-          return new Unusable('malformed', `the subject '${r.subject}' is not in the prompt '${r.prompt}'`)
+        const subjectAt = placeSubject(r.prompt, r.subject)
+        if (subjectAt instanceof Unusable) return subjectAt
         return {
           id: `qaedit-${r.id ?? index}`,
           requests: [{ prompt: r.prompt, subject: r.subject, subjectAt, target: r.target }],

@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { findSubject } from '../../harness/edit'
 import { datasetOfFiles, fileLayout } from '../from-files'
 import { present } from '../probes'
-import { Unusable } from '../records'
+import { placeSubject, Unusable } from '../records'
 import type { Probe } from '../types'
 
 const text = z.string().trim().min(1)
@@ -35,9 +34,8 @@ export const wikibigedit = datasetOfFiles(
       keys: ['update', 'ans', 'subject', 'rephrase'],
       schema: record,
       toCase(r, index) {
-        const subjectAt = findSubject(r.update, r.subject)
-        if (subjectAt === undefined)
-          return new Unusable('malformed', `the subject '${r.subject}' is not in the question '${r.update}'`)
+        const subjectAt = placeSubject(r.update, r.subject)
+        if (subjectAt instanceof Unusable) return subjectAt
         const again = (kind: string, prompt: string | null | undefined) =>
           present([prompt]).map((p): Probe => ({ property: 'generality', kind, prompt: p, expected: [r.ans] }))
         const [hop, gold] = [present([r.mhop_ans])[0]?.trim(), present([r.loc_ans])[0]?.trim()]

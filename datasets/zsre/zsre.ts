@@ -3,7 +3,7 @@ import { findSubject } from '../../harness/edit'
 import { type Random, randomStream } from '../../harness/random'
 import { knoweditCase, knoweditRecord } from '../knowedit'
 import { changesNothing, oneHopProbe, present, samePartProbes, sameText } from '../probes'
-import { inWorld, layout, loadRecords, type PlacelessCase, parseOptions, Unusable } from '../records'
+import { inWorld, layout, loadRecords, type PlacelessCase, parseOptions, placeSubject, Unusable } from '../records'
 import type { Dataset, EditCase, LoadOptions, Probe } from '../types'
 import { sharedWords } from '../words'
 import { generateWorld, worldZsre } from '../world'
@@ -99,8 +99,8 @@ function toCase(r: z.output<typeof record>, index: number, own: Switches): Place
   const alternative = own.target === 'alt'
   const target = alternative ? r.alt.trim() : truth
   if (target === '') return bad(`'${alternative ? 'alt' : 'answers.0'}' is empty: there is nothing to write`)
-  const subjectAt = findSubject(r.src, r.subject)
-  if (subjectAt === undefined) return bad(`the subject '${r.subject}' is not in the question '${r.src}'`)
+  const subjectAt = placeSubject(r.src, r.subject)
+  if (subjectAt instanceof Unusable) return subjectAt
   if (alternative && changesNothing(target, truth))
     return new Unusable('no edit', `the new answer '${target}' is the old one`)
   const strict = own.strict_book_portability
