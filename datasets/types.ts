@@ -39,6 +39,14 @@ export interface Probe {
   readonly diverge?: readonly Continued[]
   /** Answers to choose from by their likelihood, and which is right. */
   readonly choices?: { readonly texts: readonly string[]; readonly right: number }
+  /**
+   * What the model is to write on, in words of its own, instead of answering: prompts, and texts that what it writes is compared with, by words
+   * weighted as in those of a source of snippets.
+   */
+  readonly writes?: {
+    readonly prompts: readonly string[]
+    readonly like?: { readonly texts: readonly string[]; readonly among: string }
+  }
   /** Gold answer whose token length bounds the locality comparison of EasyEdit, where the dataset has one. */
   readonly gold?: string
 }
@@ -51,13 +59,24 @@ export interface Continued {
 
 /**
  * Kinds of questions that are reported apart: no part of their property's value, which stays what it is on data without them. Others whose name
- * shares its first or last part with the subject's, and general ability.
+ * shares its first or last part with the subject's, general ability, and what the model writes of itself.
  */
-export const APART: readonly string[] = ['same-first-part', 'same-last-part', 'general-text', 'general-choice']
+export const APART: readonly string[] = [
+  'same-first-part',
+  'same-last-part',
+  'general-text',
+  'general-choice',
+  'generation'
+]
 
-/** Whether a question is about general ability: not of a dataset, but of what should stay whatever is edited. */
-export const isGeneral = ({ kind }: { readonly kind: string }): boolean =>
-  kind === 'general-text' || kind === 'general-choice'
+/** Kinds about general ability: not of a dataset, but of what should stay whatever is edited. */
+export const GENERAL: readonly string[] = ['general-text', 'general-choice']
+
+/** Kinds of what the model writes of itself: no answers, so that none is right or wrong. */
+export const WRITTEN: readonly string[] = ['generation']
+
+/** Kinds that have measures of their own, and no others. */
+export const OWN_MEASURES: readonly string[] = [...GENERAL, ...WRITTEN]
 
 export interface EditCase {
   readonly id: string

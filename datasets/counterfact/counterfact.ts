@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
+import { UserError } from '../../harness/errors'
 import { changesNothing, oneHopProbe, present, samePartProbes } from '../probes'
 import {
   inWorld,
@@ -10,13 +13,14 @@ import {
   placeSubject,
   Unusable
 } from '../records'
+import { snippetsAbout } from '../snippets'
 import type { Dataset, EditCase, LoadOptions, Probe } from '../types'
 import { generateWorld, worldCounterfact } from '../world'
 
 const text = z.string().trim().min(1)
 const optional = z.string().nullish()
 const prompts = z.array(z.string().nullable()).nullish()
-const target = z.object({ str: text })
+const target = z.object({ str: text, id: z.string().nullish() })
 const portability = z.object({ 'New Question': z.string(), 'New Answer': z.string(), 'Old Answer': optional }).nullish()
 const id = z.union([z.number(), z.string()]).nullish()
 
@@ -31,8 +35,10 @@ const nestedRecord = z.object({
       .refine((p) => p.split('{}').length === 2, "must hold '{}' once, where the subject goes"),
     target_new: target,
     target_true: target,
-    subject: text
+    subject: text,
+    relation_id: optional
   }),
+  generation_prompts: prompts,
   paraphrase_prompts: prompts,
   neighborhood_prompts: prompts,
   portability,
@@ -63,7 +69,15 @@ const switches = z.strictObject({
   strict_book_portability: z
     .boolean()
     .default(false)
-    .describe("Drop portability questions whose answer is the edit's own target")
+    .describe("Drop portability questions whose answer is the edit's own target"),
+  generation: z
+    .boolean()
+    .default(false)
+    .describe('Let the models write on from generation_prompts, 100 tokens each: fluency and consistency; slow'),
+  snippets: z
+    .string()
+    .optional()
+    .describe('attribute_snippets.json of kmeng01/rome, for consistency; the embedded world has its own')
 })
 type Switches = z.output<typeof switches>
 
@@ -77,17 +91,30 @@ export const counterfact: Dataset = {
   title: 'CounterFact',
   source: 'Meng et al. 2022, arXiv 2202.05262; additions of Yao et al. 2023, arXiv 2305.13172',
   license: 'MIT',
-  measures: ['probability', 'probability-magnitude'],
+  measures: ['probability', 'probability-magnitude', 'fluency', 'consistency'],
   layouts: [NESTED, FLAT],
 
   async *load(source, options) {
     const own = parseOptions('counterfact', switches, options.options)
     if (source === undefined) yield* fromWorld(options, own)
-    else yield* loadRecords(source, layouts(own), options)
+    else yield* loadRecords(source, layouts(withSnippets(own, options.near ?? dirname(source))), options)
   }
 }
 
-function* fromWorld({ split = 'test', limit }: LoadOptions, own: Switches): Generator<EditCase> {
+/** Paths are relative to the data file. */
+function withSnippets({ snippets, ...own }: Switches, near: string): Switches {
+  if (snippets === undefined) return own
+  const file = resolve(near, snippets)
+  if (!existsSync(file))
+    throw new UserError('no such file of snippets', {
+      place: file,
+      hint: "'snippets' names attribute_snippets.json of kmeng01/rome, relative to the data file"
+    })
+  return { ...own, snippets: file }
+}
+
+function* fromWorld({ split = 'test', limit }: LoadOptions, switches: Switches): Generator<EditCase> {
+  const own = { ...switches, snippets: switches.snippets ?? 'world' }
   const records = worldCounterfact(generateWorld({ seed: 0 }), split).slice(0, limit)
   for (const [i, r] of records.entries()) yield inWorld(nestedCase(nestedRecord.parse(r), i, own), i)
 }
@@ -116,9 +143,28 @@ function nestedCase(r: z.output<typeof nestedRecord>, index: number, own: Switch
         unchangedProbe('distractor', prompt, fact.before)
       ),
       ...present([other?.question]).map((q) => unchangedProbe('other-attribution', q, other!.object)),
-      ...samePartProbes(r)
+      ...samePartProbes(r),
+      ...(own.generation ? writtenProbe(r, own.snippets) : [])
     ]
   }
+}
+
+/** What the model writes about the subject, beside texts about others that have what it is given. */
+function writtenProbe(r: z.output<typeof nestedRecord>, snippets: string | undefined): Probe[] {
+  const starts = present(r.generation_prompts ?? [])
+  if (starts.length === 0) return []
+  const { relation_id: relation, target_new } = r.requested_rewrite
+  const texts =
+    snippets === undefined || !relation || !target_new.id ? [] : snippetsAbout(snippets, relation, target_new.id)
+  return [
+    {
+      property: 'generality',
+      kind: 'generation',
+      prompt: starts[0]!,
+      expected: [target_new.str],
+      writes: { prompts: starts, ...(texts.length === 0 ? {} : { like: { texts, among: snippets! } }) }
+    }
+  ]
 }
 
 function flatCase(r: z.output<typeof flatRecord>, index: number, own: Switches): PlacelessCase | Unusable {

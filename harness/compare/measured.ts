@@ -1,4 +1,4 @@
-import { APART, isGeneral, PROPERTIES, type Property } from '../../datasets/types'
+import { APART, PROPERTIES, type Property } from '../../datasets/types'
 import type { AnswerRow } from '../results/rows'
 import { mean } from '../scoring/intervals'
 import { MEASURES, type Measure } from '../scoring/measures'
@@ -28,7 +28,7 @@ export function measuredLines(
   return measures.flatMap((measure) => {
     const about = some.filter((i) => {
       const kind = run.kind.get(pairs.run[i]!)
-      return measure.general === true ? isGeneral({ kind }) : !APART.includes(kind)
+      return measure.about === undefined ? !APART.includes(kind) : measure.about.includes(kind)
     })
     const all = measure.allUnder
     const properties = all === undefined ? PROPERTIES : [all]

@@ -2,10 +2,10 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
 import {
+  continued,
   encodePrompt,
   encodeTarget,
   type ForwardOptions,
-  greedy,
   type LanguageModel,
   openModel,
   padBatch,
@@ -300,7 +300,7 @@ describe('of one model', () => {
       const edit = under({ before: 'The lion. ' })
       const prompt = ids('The lion. A dog')
       expect(edited(model, edit).generate([{ prompt: 'A dog' }], { maxNewTokens: 4 })).toEqual(
-        greedy(model, [{ prompt, said: [] }], { maxNewTokens: 4 })
+        continued(model, [{ prompt, said: [] }], { maxNewTokens: 4 })
       )
       const [score] = scoreEdited(model, [{ prompt: 'A dog', target: [3, 4], edit }])
       expect(score).toEqual(scoreTargets(model, [{ prompt, target: [3, 4] }])[0])

@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { UserError } from '../errors'
-import type { Random } from '../random'
 import { batchesByLength, padBatch } from './batching'
-import type { GenerateOptions, KeyValueCache, LanguageModel } from './types'
+import type { GenerateOptions, KeyValueCache, LanguageModel, Sampling } from './types'
 
 /** What a causal model goes on from, as ids. */
 export interface GeneratedRow {
@@ -10,34 +9,32 @@ export interface GeneratedRow {
   readonly said: readonly number[]
 }
 
-/** Picks the next token of every row: logits `[rows, vocab]` -> ids. */
-type Choose = (logits: tf.Tensor2D) => readonly number[]
+/** Picks the next token of every row: logits `[rows, vocab]` of some items -> ids. */
+type Choose = (logits: tf.Tensor2D, items: readonly number[]) => readonly number[]
 
-/** Greedy continuations of the prompts, without the end-of-text token. */
-export function greedy(model: LanguageModel, rows: readonly GeneratedRow[], options: GenerateOptions): number[][] {
-  return generate(model, rows, options, (logits) => [...tf.tidy(() => logits.argMax(1).dataSync())])
+/** Continuations of the prompts, greedy or drawn; without the end-of-text token, unless they go on past it. */
+export function continued(model: LanguageModel, rows: readonly GeneratedRow[], options: GenerateOptions): number[][] {
+  return generate(model, rows, options, options.sample === undefined ? likeliest : drawn(options.sample))
 }
 
-/** Continuations drawn from the `topK` likeliest tokens, renormalised. */
-export function sample(
-  model: LanguageModel,
-  rows: readonly GeneratedRow[],
-  options: GenerateOptions & { readonly topK: number; readonly random: Random }
-): number[][] {
-  return generate(model, rows, options, (logits) => {
-    const { values, indices } = tf.tidy(() => tf.topk(tf.softmax(logits), options.topK))
+const likeliest: Choose = (logits) => [...tf.tidy(() => logits.argMax(1).dataSync())]
+
+/** Tokens drawn from the `topK` likeliest, renormalised. */
+const drawn =
+  ({ topK, random }: Sampling): Choose =>
+  (logits, items) => {
+    const { values, indices } = tf.tidy(() => tf.topk(tf.softmax(logits), topK))
     const [shares, ids] = [values.arraySync(), indices.arraySync()] as unknown as [number[][], number[][]]
     tf.dispose([values, indices])
     return shares.map((row, i) => {
-      let left = options.random.uniform() * row.reduce((a, b) => a + b, 0)
-      const drawn = row.findIndex((p) => {
+      let left = random(items[i]!).uniform() * row.reduce((a, b) => a + b, 0)
+      const at = row.findIndex((p) => {
         left -= p
         return left < 0
       })
-      return ids[i]![drawn < 0 ? row.length - 1 : drawn]!
+      return ids[i]![at < 0 ? row.length - 1 : at]!
     })
-  })
-}
+  }
 
 function generate(
   model: LanguageModel,
@@ -69,7 +66,7 @@ function generateBatch(
   rows: readonly number[],
   items: readonly GeneratedRow[],
   texts: readonly (readonly number[])[],
-  { maxNewTokens, endsWith, changesOf }: GenerateOptions,
+  { maxNewTokens, endsWith, changesOf, sample }: GenerateOptions,
   choose: Choose,
   out: number[][]
 ): void {
@@ -90,7 +87,7 @@ function generateBatch(
       ...(past === undefined ? {} : { past })
     })
     const sums = tf.tidy(() => logits!.sum(1).dataSync())
-    const chosen = choose(logits!)
+    const chosen = choose(logits!, rows)
     tf.dispose([hidden, logits!])
     disposeCache(past)
     past = cache
@@ -100,8 +97,9 @@ function generateBatch(
         disposeCache(past)
         throw notFinite(model.name, rows[i]!)
       }
-      if (id !== model.tokenizer.endOfText) out[rows[i]!]!.push(id)
-      if (id === model.tokenizer.endOfText || endsWith?.(id) === true) done.add(i)
+      const ends = id === model.tokenizer.endOfText && sample?.pastEnd !== true
+      if (!ends) out[rows[i]!]!.push(id)
+      if (ends || endsWith?.(id) === true) done.add(i)
     }
     next = chosen.map((id) => [id])
   }

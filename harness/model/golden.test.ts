@@ -2,10 +2,10 @@ import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
 import { useBackend } from '../tensor'
 import {
+  continued,
   disposeCache,
   encodePrompt,
   type ForwardOptions,
-  greedy,
   type LanguageModel,
   leftAlign,
   openModel,
@@ -67,8 +67,8 @@ describe.each(NAMES)('%s', (name) => {
 
   test('greedy decoding with cached keys continues as transformers does', () => {
     // The cache is what is tested: whole passes decide the goldens.
-    const continued = greedy(model, rows(prompts), { maxNewTokens: 6 })
-    for (const [i, ids] of continued.entries()) {
+    const said = continued(model, rows(prompts), { maxNewTokens: 6 })
+    for (const [i, ids] of said.entries()) {
       const ended = golden(name).greedy[i]!.indexOf(model.tokenizer.endOfText)
       expect(ids).toEqual(golden(name).greedy[i]!.slice(0, ended < 0 ? 6 : ended))
     }
@@ -146,12 +146,12 @@ describe.each(NAMES)('%s', (name) => {
     ])
     seen.length = 0
     const changes = new Map([['layers.1.out', spy]])
-    greedy(model, [{ prompt: [1, 2, 3], said: [4] }], { maxNewTokens: 2, changesOf: () => changes })
+    continued(model, [{ prompt: [1, 2, 3], said: [4] }], { maxNewTokens: 2, changesOf: () => changes })
     expect(seen.map((s) => s.promptEnd)).toEqual([[2], [-2]])
   })
 
   test('a teacher-forced target is right exactly when greedy decoding gives it', () => {
-    const continuations = greedy(model, rows(prompts), { maxNewTokens: 4 })
+    const continuations = continued(model, rows(prompts), { maxNewTokens: 4 })
     const items = prompts.map((prompt, i) => ({ prompt, target: continuations[i]! }))
     for (const [i, score] of scoreTargets(model, items).entries()) {
       expect(score.argmax).toEqual(continuations[i])
@@ -165,7 +165,7 @@ describe.each(NAMES)('%s', (name) => {
     pass()
     const before = tf.memory() as tf.MemoryInfo & { liveBytes: number }
     pass()
-    greedy(model, rows(prompts), { maxNewTokens: 3 })
+    continued(model, rows(prompts), { maxNewTokens: 3 })
     const after = tf.memory() as tf.MemoryInfo & { liveBytes: number }
     expect([after.numTensors, after.numDataBuffers, after.liveBytes]).toEqual([
       before.numTensors,
@@ -218,7 +218,7 @@ describe('what would do nothing is refused:', () => {
     const items = [{ prompt: [1, 2], target: [3] }]
     expect(() => scoreTargets(unwell, items)).toThrow(/logits of the model unwell are not finite/)
     expect(scoreTargets(unwell, items, () => new Map())[0]!.finite).toBe(false)
-    expect(() => greedy(unwell, rows([[1, 2]]), { maxNewTokens: 2 })).toThrow(
+    expect(() => continued(unwell, rows([[1, 2]]), { maxNewTokens: 2 })).toThrow(
       /logits of the model unwell are not finite/
     )
   })

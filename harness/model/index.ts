@@ -1,7 +1,7 @@
 export { ARCHITECTURES } from './architectures'
 export { batchesByLength, padBatch, TOKEN_BUDGET } from './batching'
 export { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from './checkpoint'
-export { disposeCache, greedy, NotFinite, sample } from './generate'
+export { continued, disposeCache, NotFinite } from './generate'
 export { KNOWN_MODELS } from './known'
 export { openModel, readModelConfig } from './language-model'
 export { leftAlign } from './left-align'

@@ -10,7 +10,7 @@ import { type Architecture, architectureOf, fusedRow, type WeightSource } from '
 import { ConfigReader } from './architectures/config-reader'
 import { CHECKPOINT_FILES, readCheckpointIndex, readTensor, type TensorEntry, type TensorIndex } from './checkpoint'
 import { forward } from './forward'
-import { greedy } from './generate'
+import { continued } from './generate'
 import { resolveModel } from './registry'
 import { scoreTargets } from './score'
 import { encodePrompt, loadTokenizer } from './tokenizer'
@@ -248,7 +248,7 @@ class OpenModel implements LanguageModel {
   generate(items: readonly ToContinue[], options: GenerateOptions): number[][] {
     const ids = this.#promptIds(items)
     const rows = items.map(({ prompt, said = [] }) => ({ prompt: ids.get(prompt)!, said }))
-    return greedy(this, rows, options)
+    return continued(this, rows, options)
   }
 
   /** Most prompts are asked more than once. */

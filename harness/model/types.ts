@@ -1,4 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core'
+import type { Random } from '../random'
 
 /** How rotary frequencies are changed so that a model sees further than it was trained to. */
 export type RotaryScaling =
@@ -211,6 +212,17 @@ export interface GenerateOptions {
   readonly endsWith?: (id: number) => boolean
   /** The changes rows are generated under; the model as it is when missing. */
   readonly changesOf?: ChangesOf
+  /** Tokens are drawn instead of chosen. */
+  readonly sample?: Sampling
+}
+
+export interface Sampling {
+  /** Of so many likeliest tokens, by their probabilities. */
+  readonly topK: number
+  /** Where the numbers of an item come from: one of its own makes what it says the same in any company. */
+  readonly random: (item: number) => Random
+  /** The end of a text does not end it: what follows is another text. */
+  readonly pastEnd?: boolean
 }
 
 /** A model opened from a checkpoint folder: weights loaded once, read-only. Close it with `dispose`. */

@@ -1,4 +1,4 @@
-import { type EditCase, isGeneral } from '../../datasets/types'
+import { type EditCase, GENERAL } from '../../datasets/types'
 import type { MethodContext } from '../../methods/types'
 import { combined, type Edit, type EditDiagnostics, editBytes, edited } from '../edit'
 import { UserError } from '../errors'
@@ -33,7 +33,7 @@ export async function executeShard(
   const problems = task.cases.map((c) => tooLong(model, c, context.scoring))
   const again = (task.askAgain ?? []).filter((c) => tooLong(model, c, context.scoring) === undefined)
   for (const c of task.askAgain ?? [])
-    if (!again.includes(c) && isGeneral(c.probes[0]!))
+    if (!again.includes(c) && GENERAL.includes(c.probes[0]!.kind))
       context.context.log(`${c.id} is not asked`, { place: c.place, message: tooLong(model, c, context.scoring) })
   const usable = task.cases.filter((_, i) => problems[i] === undefined)
   const base = askBase(model, [...usable, ...again], context.scoring)

@@ -3,10 +3,10 @@ import type { EditCase, Probe } from '../../datasets/types'
 import { type Edit, generateEdited, scoreEdited } from '../edit'
 import {
   type ChangesOf,
+  continued,
   encodePrompt,
   encodeTarget,
   type GenerateOptions,
-  greedy,
   type LanguageModel,
   openModel,
   scoreTargets,
@@ -206,7 +206,7 @@ describe('a right answer', () => {
           changesOf
         ),
       generate: (items: readonly ToContinue[], generateOptions: GenerateOptions) =>
-        greedy(
+        continued(
           asked,
           items.map(({ prompt, said = [] }) => ({ prompt: encodePrompt(tokenizer, prompt), said })),
           generateOptions
@@ -295,8 +295,8 @@ it('asks the unedited model once where it is remembered, with the same rows', ()
     ).rows
   const fresh = rows({})
   expect([rows({ remember }), rows({ remember })]).toEqual([fresh, fresh])
-  // Its thoughts, answers, free answers and scores.
-  expect(made).toBe(4)
+  // Its thoughts, what it writes, answers, free answers and scores.
+  expect(made).toBe(5)
 })
 
 it('says beside locality whether the answer is true, before and after', () => {

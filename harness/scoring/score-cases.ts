@@ -1,4 +1,4 @@
-import { type Continued, type EditCase, isGeneral, type Probe } from '../../datasets/types'
+import { type Continued, type EditCase, OWN_MEASURES, type Probe } from '../../datasets/types'
 import {
   divergenceEdited,
   type Edit,
@@ -21,8 +21,9 @@ import type { AnswerRow } from '../results/rows'
 import { goesOnInWord, isStop, textOf, wordsOf } from './answers'
 import { answersFreely, type FreeAnswerOptions, freeAnswers, inContext } from './free-answers'
 import { mean } from './intervals'
-import { BASE_KNOWS, DIVERGENCE, FREE, type Measure, type Side, scoreKey, TRUE } from './measures'
+import { BASE_KNOWS, DIVERGENCE, ENTROPY, FREE, type Measure, SIMILARITY, type Side, scoreKey, TRUE } from './measures'
 import { forgetful, type Remember } from './remember'
+import { consistencyOf, fluencyOf, type ToWrite, writtenTexts } from './written'
 
 export interface ScoreOptions {
   /** Longest answer of the base model that locality compares, in tokens. */
@@ -62,6 +63,8 @@ interface Question {
   readonly before: string
   /** Its free answer, where those are asked. */
   readonly free?: string
+  /** What it writes of itself, where that is asked instead of an answer. */
+  readonly written?: readonly string[]
 }
 
 /** Some cases with everything about the unedited model: made once, used by every method. */
@@ -109,7 +112,11 @@ export function askBase(model: LanguageModel, cases: readonly EditCase[], option
   const prompts = aloud.map(({ prompt, answersAfter }) => ({ prompt, answersAfter }))
   const thoughtsSaid = remember('thoughts', prompts, () => thoughtsOf(model, aloud))
   const thoughts = new Map(thoughtsSaid.map((said, i) => [aloud[i]!, said]))
-  const texts = [...new Set(probes.flatMap((p) => (thoughts.has(p) ? [] : [p.prompt])))]
+  const toWrite = writtenIn(cases)
+  const writing = toWrite.map(({ probe, id }) => [id, probe.writes!.prompts])
+  const writtenBefore = remember('written', writing, () => writtenTexts(model, toWrite))
+  const written = new Map(toWrite.map(({ probe }, i) => [probe, writtenBefore[i]!]))
+  const texts = [...new Set(probes.flatMap((p) => (thoughts.has(p) || written.has(p) ? [] : [p.prompt])))]
   const asPrompts = texts.map((prompt) => ({ prompt }))
   const said = remember('answers', [answerTokens, texts], () => answersTo(model, asPrompts, answerTokens))
   const own = new Map(texts.map((text, i) => [text, { ids: encodePrompt(tokenizer, text), said: said[i]! }]))
@@ -119,7 +126,9 @@ export function askBase(model: LanguageModel, cases: readonly EditCase[], option
   const questions = cases.map((c) =>
     c.probes.map((probe) => {
       const thought = thoughts.get(probe)
-      if (thought !== undefined) return thoughtQuestion(model, probe, thought)
+      if (thought !== undefined) return generatedQuestion(model, probe, thought)
+      const wrote = written.get(probe)
+      if (wrote !== undefined) return { ...generatedQuestion(model, probe, wrote.join('\n')), written: wrote }
       const asked = question(model, probe, own.get(probe.prompt)!, options)
       return freely === undefined ? asked : { ...asked, free: free.get(probe.prompt)! }
     })
@@ -169,6 +178,7 @@ export function askEdited(
   )
   const under = edits.map((_, i) => editOf(i))
   const words = wordsAfter(model, base, under, verdicts, broken)
+  const written = writtenAfter(model, base, under, asked, broken)
   const free = freeWordsAfter(model, base, under, asked, broken)
   const kl = divergencesOf(model, base, edits, (i) => asked(i) && !broken.has(i))
   const rows = base.cases.flatMap((c, i) =>
@@ -177,7 +187,8 @@ export function askEdited(
           answerRow(model, asking, i, c.id, probe, base, scores, v, {
             words: words[i]![probe]!,
             free: free.get(v.question),
-            kl: kl.get(v.question)
+            kl: kl.get(v.question),
+            written: written.get(v.question)
           })
         )
       : []
@@ -196,6 +207,7 @@ export function tooLong(
   const answer = (probe: Probe) => {
     const { expected, gold, truth = [], answersAfter } = probe
     if (answersAfter !== undefined) return THOUGHT_TOKENS
+    if (probe.writes !== undefined) return 0
     const texts = [
       ...(expected === 'same-as-before' ? [] : expected),
       ...furtherOf(probe, measures).flatMap(([, texts]) => (typeof texts === 'string' ? [texts] : [])),
@@ -212,6 +224,7 @@ export function tooLong(
   const longest = Math.max(
     ...requests.map(({ prompt, target }) => length(`${prompt} ${target}`)),
     ...probes.map((probe) => length(probe.prompt) + answer(probe)),
+    ...probes.flatMap(({ writes }) => (writes?.prompts ?? []).map(length)),
     ...(freely === undefined
       ? []
       : probes.map(({ prompt }) => length(inContext(tokenizer, prompt, freely.context)) + SHOWN_TOKENS)),
@@ -273,8 +286,8 @@ const continuations = ({ answers, further, truth = [], gold }: Question): Contin
 const furtherOf = (probe: Probe, measures: readonly Measure[] = []) =>
   measures.filter((m) => isAbout(m, probe)).flatMap((m) => Object.entries(m.continuations?.(probe) ?? {}))
 
-/** General ability has measures of its own. */
-const isAbout = ({ general = false }: Measure, probe: Probe): boolean => general === isGeneral(probe)
+const isAbout = ({ about }: Measure, { kind }: Probe): boolean =>
+  about === undefined ? !OWN_MEASURES.includes(kind) : about.includes(kind)
 
 /** Greedy answers, up to and with the token that ends them where one does within so many tokens. */
 function answersTo(model: LanguageModel, items: readonly (ToContinue & UnderEdit)[], maxNewTokens: number): number[][] {
@@ -320,12 +333,13 @@ function continuation({ tokenizer }: LanguageModel, prompt: string, text: string
   return { prompt, ids: encodePrompt(tokenizer, prompt), target: encodeTarget(tokenizer, text) }
 }
 
-/** A question that the model answers after thinking aloud: nothing of it can be decided without generating. */
-function thoughtQuestion({ tokenizer }: LanguageModel, probe: Probe, before: string): Question {
+/** A question that the model answers after thinking aloud, or writes on from: nothing of it can be decided without generating. */
+function generatedQuestion({ tokenizer }: LanguageModel, probe: Probe, before: string): Question {
   return { probe, ids: encodePrompt(tokenizer, probe.prompt), answers: [], further: {}, diverge: [], before }
 }
 
 const isAloud = ({ probe }: Question): boolean => probe.answersAfter !== undefined
+const isGenerated = ({ probe }: Question): boolean => probe.answersAfter !== undefined || probe.writes !== undefined
 
 /** The answers of models that think aloud first: what they say after the words that announce it, up to the end of the line; nothing where those are missing. */
 function thoughtsOf(model: LanguageModel, probes: readonly (Probe & UnderEdit)[]): string[] {
@@ -381,6 +395,50 @@ function freeScores({ expected }: Probe, before: string, after: string | undefin
   return { [scoreKey(FREE, 'before')]: right(before), [scoreKey(FREE, 'after')]: right(after) }
 }
 
+/** What is to be written, under no edit yet. */
+const writtenIn = (cases: readonly EditCase[]): ToWrite[] =>
+  cases.flatMap(({ id, probes }) => probes.flatMap((probe) => (probe.writes === undefined ? [] : [{ probe, id }])))
+
+/** What the edited model writes; nothing of a model whose numbers overflow. */
+function writtenAfter(
+  model: LanguageModel,
+  base: BaseAnswers,
+  edits: readonly (Edit | undefined)[],
+  asked: (i: number) => boolean,
+  broken: Map<number, string>
+): Map<Question, readonly string[]> {
+  const texts = new Map<Question, readonly string[]>()
+  const rows = base.questions.flatMap((questions, i) =>
+    asked(i) && !broken.has(i)
+      ? questions.flatMap((question) =>
+          question.written === undefined
+            ? []
+            : [{ case: i, question, probe: question.probe, id: base.cases[i]!.id, edit: edits[i] }]
+        )
+      : []
+  )
+  const write = (some: readonly (typeof rows)[number][]) => {
+    for (const [k, wrote] of writtenTexts(model, some).entries()) texts.set(some[k]!.question, wrote)
+  }
+  caseByCase(rows, write, broken)
+  return texts
+}
+
+function writtenScores(
+  probe: Probe,
+  before: readonly string[],
+  after: readonly string[] = ['']
+): Record<string, number> {
+  const of = (side: Side, texts: readonly string[]) => {
+    const similarity = consistencyOf(texts, probe)
+    return {
+      [scoreKey(ENTROPY, side)]: fluencyOf(texts),
+      ...(similarity === undefined ? {} : { [scoreKey(SIMILARITY, side)]: similarity })
+    }
+  }
+  return { ...of('before', before), ...of('after', after) }
+}
+
 /** Mean divergence of the questions that want it. */
 function divergencesOf(
   model: LanguageModel,
@@ -421,7 +479,7 @@ interface Verdict {
 }
 
 function verdict(model: LanguageModel, question: Question, base: Scores, edited: Scores, finite: boolean): Verdict {
-  if (isAloud(question)) {
+  if (isGenerated(question)) {
     const best = { prompt: question.probe.prompt, ids: question.ids, target: [] }
     const exactBefore = isAccepted(question.before, question.probe)
     return { question, best, bestBefore: best, exactBefore, exactAfter: false, finite, endsAfter: false }
@@ -478,7 +536,7 @@ function wordsAfter(
   const words = verdicts.map((list) => list.map((v) => (v.exactAfter ? expectedText(model, v) : '')))
   const open = verdicts.flatMap((list, i) =>
     list.flatMap((v, probe): OpenRow[] => {
-      if (v.endsAfter || broken.has(i) || isAloud(v.question)) return []
+      if (v.endsAfter || broken.has(i) || isGenerated(v.question)) return []
       const { prompt, ids, target } = v.best
       return [{ case: i, probe, prompt, ids, said: v.exactAfter ? target : [], known: words[i]![probe]! }]
     })
@@ -536,6 +594,7 @@ interface After {
   readonly words: string
   readonly free: string | undefined
   readonly kl: number | undefined
+  readonly written: readonly string[] | undefined
 }
 
 function answerRow(
@@ -547,10 +606,11 @@ function answerRow(
   { scores: base, measures }: BaseAnswers,
   edited: Scores,
   v: Verdict,
-  { words: after, free, kl }: After
+  { words, free, kl, written }: After
 ): AnswerRow {
   const { question: q, best, bestBefore, exactBefore } = v
-  const aloud = isAloud(q)
+  const aloud = isGenerated(q)
+  const after = q.written === undefined ? words : (written ?? []).join('\n')
   const exactAfter = aloud ? v.finite && isAccepted(after, q.probe) : v.exactAfter
   const share = (c: Continuation, scores: Scores) => matching(scores.of(c).argmax, c.target)
   const { property, kind, prompt, anyOf = null, needs } = q.probe
@@ -582,6 +642,7 @@ function answerRow(
       ...scoresOf(q, measures, edited, 'after'),
       ...(q.truth === undefined ? {} : truthOf(model, q.truth, base, edited, v.finite)),
       ...(q.free === undefined ? {} : freeScores(q.probe, q.free, free)),
+      ...(q.written === undefined ? {} : writtenScores(q.probe, q.written, written)),
       ...(q.diverge.length === 0 ? {} : { [scoreKey(DIVERGENCE, 'after')]: kl ?? Number.POSITIVE_INFINITY }),
       ...(q.needs === undefined ? {} : { [BASE_KNOWS]: Number(q.needs.some((c) => says(model, c, base))) }),
       ...(aloud && needs !== undefined ? { [BASE_KNOWS]: Number(isAccepted(q.before, needs)) } : {})

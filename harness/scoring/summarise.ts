@@ -1,4 +1,4 @@
-import { APART, isGeneral, PROPERTIES, type Property } from '../../datasets/types'
+import { APART, PROPERTIES, type Property, WRITTEN } from '../../datasets/types'
 import type { Setup } from '../results/manifest'
 import type { AnswerRow, EditRow } from '../results/rows'
 import { type Grading, gradeOf } from './grade'
@@ -36,7 +36,7 @@ export function summariseAnswers(answers: readonly AnswerRow[], options: Summary
         ? { ...summary, grade: gradeOf(property, summary.tokenShare.mean, options.grading) }
         : summary
     }
-    for (const kind of new Set(rows.map((r) => r.kind))) {
+    for (const kind of new Set(rows.map((r) => r.kind).filter((k) => !WRITTEN.includes(k)))) {
       const ofKind = rows.filter((r) => r.kind === kind)
       kinds.push({ property, kind, ...shares(ofKind, options) })
     }
@@ -98,9 +98,9 @@ const baseKnows = {
   bounds: [0, 1]
 } as const
 
-/** General ability has measures of its own; other kinds that are reported apart are no part of any. */
-const isAbout = ({ general = false }: Measure, row: AnswerRow): boolean =>
-  general ? isGeneral(row) : !APART.includes(row.kind)
+/** Kinds that are reported apart are no part of any measure but their own. */
+const isAbout = ({ about }: Measure, { kind }: AnswerRow): boolean =>
+  about === undefined ? !APART.includes(kind) : about.includes(kind)
 
 function summariseMeasure(answers: readonly AnswerRow[], measure: Measure, options: SummaryOptions): MeasureSummary[] {
   const values = PROPERTIES.flatMap((property) => {

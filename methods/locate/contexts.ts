@@ -1,4 +1,4 @@
-import { encodePrompt, type LanguageModel, sample } from '../../harness/model'
+import { continued, encodePrompt, type LanguageModel } from '../../harness/model'
 import { randomStream } from '../../harness/random'
 import type { PrepareContext } from '../types'
 
@@ -42,10 +42,11 @@ function generate(
   const templates = ['{}']
   for (const [length, count] of lengths) {
     // The length counts the token it starts from.
-    const texts = sample(
+    const random = randomStream(seed, 'rome/templates', length)
+    const texts = continued(
       model,
       Array.from({ length: count }, () => ({ prompt: start, said: [] })),
-      { maxNewTokens: length - 1, topK: TOP_K, random: randomStream(seed, 'rome/templates', length) }
+      { maxNewTokens: length - 1, sample: { topK: TOP_K, random: () => random } }
     )
     // Braces would be taken for the place of the prompt.
     for (const ids of texts)

@@ -1,4 +1,4 @@
-import type { Probe } from '../../../datasets/types'
+import { GENERAL, type Probe } from '../../../datasets/types'
 import type { TargetScore } from '../../model'
 import { DIVERGENCE, type Measure, scoreKey } from './measure'
 
@@ -7,7 +7,7 @@ import { DIVERGENCE, type Measure, scoreKey } from './measure'
  * do with them.
  */
 
-const shared = { general: true, headline: true, needs: 'likelihood' } as const
+const shared = { about: GENERAL, headline: true, needs: 'likelihood' } as const
 
 /** Bits a byte of text, which unlike perplexity does not depend on the tokenizer; mean over texts. */
 export const bitsPerByte: Measure = {

@@ -9,14 +9,27 @@ import { perplexity } from './perplexity'
 import { probability, probabilityMagnitude } from './probability'
 import { divergence, sentimentShift } from './sentiment'
 import { tokenMatch } from './token-match'
+import { consistency, fluency } from './written'
 
 export { exactMatch } from './exact-match'
 export { freeAnswer, judgedAnswer } from './free-answer'
 export { bitsPerByte, choiceAccuracy, generalDivergence } from './general'
-export { BASE_KNOWS, DIVERGENCE, FREE, JUDGED, type Measure, type Side, scoreKey, TRUE } from './measure'
+export {
+  BASE_KNOWS,
+  DIVERGENCE,
+  ENTROPY,
+  FREE,
+  JUDGED,
+  type Measure,
+  SIMILARITY,
+  type Side,
+  scoreKey,
+  TRUE
+} from './measure'
 export { perplexity } from './perplexity'
 export { divergence, sentimentShift } from './sentiment'
 export { tokenMatch } from './token-match'
+export { consistency, fluency } from './written'
 
 /** Every measure; a new one is a file and a line here. */
 export const MEASURES: readonly Measure[] = [
@@ -29,6 +42,8 @@ export const MEASURES: readonly Measure[] = [
   divergence,
   instanceWise,
   multiHopMean,
+  fluency,
+  consistency,
   freeAnswer,
   judgedAnswer,
   bitsPerByte,

@@ -29,8 +29,8 @@ export interface Measure {
   readonly allUnder?: Property
   /** Ways of asking one thing count each, instead of the best of them. */
   readonly eachWay?: boolean
-  /** It is about general ability alone; all others are not about that. */
-  readonly general?: boolean
+  /** Kinds it is about alone: of those that have measures of their own; without it, all others. */
+  readonly about?: readonly string[]
   /** Properties whose share of matching tokens says little where this is measured: they have no grade. */
   readonly ungraded?: readonly Property[]
   /** A share is shown in percent. */
@@ -57,6 +57,10 @@ export const FREE = 'free'
 
 /** Among a row's scores: whether a judge takes a model's free answer as right, 1 or 0. */
 export const JUDGED = 'judged'
+
+/** Among a row's scores: entropy of the n-grams of what a model writes, and how much it resembles texts about the same. */
+export const ENTROPY = 'entropy'
+export const SIMILARITY = 'similarity'
 
 /** Among a row's scores after the edit: mean divergence KL(before ‖ after) of a token's distribution, in nats. */
 export const DIVERGENCE = 'kl'
