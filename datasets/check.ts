@@ -5,7 +5,15 @@ import { DATASETS } from '.'
 import { jsonElements } from './json-stream'
 import { matches } from './records'
 import { fromTable } from './tables'
-import { type Dataset, type EditCase, type LayoutKeys, PROPERTIES, type Property, type SkippedRecord } from './types'
+import {
+  type Dataset,
+  type EditCase,
+  type LayoutKeys,
+  listsOf,
+  PROPERTIES,
+  type Property,
+  type SkippedRecord
+} from './types'
 
 /** What may be wrong with records, in the order in which it is told. */
 export const FINDINGS = {
@@ -66,9 +74,9 @@ async function checkRecords(
   { dataset: told, onProgress }: CheckOptions
 ): Promise<DataReport> {
   const first = firstRecord(file)
-  const { dataset, layout } = layoutOf(file, first.value, first.line, told)
+  const { dataset, layout } = layoutOf(file, first, told)
   const check = new Check()
-  const raw = readRaw(file, check)
+  const raw = readRaw(file, layout.lists ?? [], check)
   const skipped: SkippedRecord[] = []
   const options = {
     onBadRecord: 'skip',
@@ -82,10 +90,16 @@ async function checkRecords(
   return { file, dataset: dataset.name, layout: layout.name, records: raw, ...check.report() }
 }
 
-function firstRecord(file: string): { value: unknown; line: number } {
-  for (const { text, line } of jsonElements(file)) {
+interface FirstRecord {
+  readonly value: unknown
+  readonly line: number
+  readonly list: string | undefined
+}
+
+function firstRecord(file: string): FirstRecord {
+  for (const { text, line, list } of jsonElements(file, { lists: listsOf(DATASETS.flatMap((d) => d.layouts)) })) {
     try {
-      return { value: JSON.parse(text), line }
+      return { value: JSON.parse(text), line, list }
     } catch (error) {
       throw new UserError(`not JSON: ${(error as Error).message}`, {
         place: `${file}:${line}`,
@@ -97,7 +111,7 @@ function firstRecord(file: string): { value: unknown; line: number } {
 }
 
 /** The layout whose keys a record has; of several the one that asks for most. */
-function layoutOf(file: string, value: unknown, line: number, told: Dataset | undefined) {
+function layoutOf(file: string, { value, line, list }: FirstRecord, told: Dataset | undefined) {
   const candidates = (told === undefined ? DATASETS : [told]).flatMap((dataset) =>
     dataset.layouts.map((layout) => ({ dataset, layout }))
   )
@@ -107,7 +121,7 @@ function layoutOf(file: string, value: unknown, line: number, told: Dataset | un
       hint: 'a config says which column is what: `bench check CONFIG` reads it'
     })
   const fit = candidates
-    .filter(({ layout }) => matches(value, layout))
+    .filter(({ layout }) => matches(value, layout, list))
     .sort((a, b) => b.layout.keys.length - a.layout.keys.length)[0]
   if (fit !== undefined) return fit
   const keys = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : []
@@ -126,7 +140,7 @@ function layoutOf(file: string, value: unknown, line: number, told: Dataset | un
 }
 
 /** Counts records, and the texts of each key that begin or end with a space. */
-function readRaw(file: string, check: Check): number {
+function readRaw(file: string, lists: readonly string[], check: Check): number {
   let records = 0
   const spaced = new Map<string, { texts: number; lines: number[] }>()
   const look = (value: unknown, key: string, line: number): void => {
@@ -139,7 +153,7 @@ function readRaw(file: string, check: Check): number {
     else if (typeof value === 'object' && value !== null)
       for (const [k, v] of Object.entries(value)) look(v, key === '' ? k : `${key}.${k}`, line)
   }
-  for (const { text, line } of jsonElements(file)) {
+  for (const { text, line } of jsonElements(file, { lists })) {
     records++
     try {
       look(JSON.parse(text), '', line)

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { z } from 'zod'
 import { type Layout, layout, loadRecords, needsFile, type PlacelessCase, parseOptions, type Unusable } from './records'
 import type { Dataset, LayoutKeys } from './types'
@@ -20,23 +21,26 @@ const NONE = z.strictObject({})
 /**
  * A dataset that is nothing but its files, without an embedded version.
  * @param where the files are to be had
+ * @param read what the switches come to, with paths relative to the folder `near`
  */
-export function datasetOfFiles<Switches = unknown>(
+export function datasetOfFiles<Switches = unknown, Read = Switches>(
   about: About,
   where: string,
-  layouts: readonly FileLayout<z.ZodType, Switches>[],
-  switches: z.ZodType<Switches> = NONE as unknown as z.ZodType<Switches>
+  layouts: readonly FileLayout<z.ZodType, Read>[],
+  switches: z.ZodType<Switches> = NONE as unknown as z.ZodType<Switches>,
+  read: (switches: Switches, near: string, source: string) => Read = (own) => own as unknown as Read
 ): Dataset {
   return {
     measures: [],
     ...about,
     needsFile: true,
-    layouts: layouts.map(({ name, keys, without = [] }) => ({ name, keys, without })),
+    layouts: layouts.map(({ schema: _, toCase: __, ...keys }) => keys),
     async *load(source, options) {
       const own = parseOptions(about.name, switches, options.options)
       if (source === undefined) throw needsFile(about, where)
+      const ready = read(own, options.near ?? dirname(source), source)
       const withSwitches = layouts.map(
-        (l): Layout => layout({ ...l, toCase: (record, index) => l.toCase(record, index, own) })
+        (l): Layout => layout({ ...l, toCase: (record, index) => l.toCase(record, index, ready) })
       )
       yield* loadRecords(source, withSwitches, options)
     }

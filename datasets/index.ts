@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
 import { closestTo } from '../harness/closest'
 import { UserError } from '../harness/errors'
+import { conflictEdit, roundEdit } from './conflictedit'
 import { convsent } from './convsent'
 import { counterfact } from './counterfact'
 import { custom } from './custom'
@@ -29,6 +30,8 @@ export const DATASETS: readonly Dataset[] = [
   wikibigedit,
   halluedit,
   pararel,
+  conflictEdit,
+  roundEdit,
   custom
 ]
 

@@ -6,31 +6,42 @@ export interface JsonElement {
   readonly text: string
   /** From 1. */
   readonly line: number
+  /** The list it stands in, of a file that is an object of lists. */
+  readonly list?: string
 }
 
 export interface JsonStreamOptions {
+  /** A file may be an object of lists, the first of them one of these names; lists of other names are passed over. */
+  readonly lists?: readonly string[]
   /** Bytes read so far, and in all. */
   readonly onProgress?: (bytes: number, total: number) => void
 }
 
 const CHUNK = 1 << 20
-const [NEWLINE, QUOTE, COMMA, BACKSLASH] = [0x0a, 0x22, 0x2c, 0x5c]
+const [NEWLINE, QUOTE, COMMA, COLON, BACKSLASH] = [0x0a, 0x22, 0x2c, 0x3a, 0x5c]
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
 const isBlank = (byte: number): boolean => byte === 0x20 || byte === NEWLINE || byte === 0x0d || byte === 0x09
 
 /**
- * The elements of a file that holds a JSON array, or a JSON value a line, one after another: a file of any size, read once, a piece at a time.
+ * The elements of a file that holds a JSON array, a JSON value a line, or an object of lists, one after another: a file of any size, read once, a piece
+ * at a time.
  * Elements are cut out by their brackets; whether each is JSON shows when it is parsed.
  * @throws UserError for a file that is empty, cut off, no UTF-8, or of neither form
  */
-export function* jsonElements(file: string, { onProgress }: JsonStreamOptions = {}): Generator<JsonElement> {
+export function* jsonElements(
+  file: string,
+  { onProgress, lists = [] }: JsonStreamOptions = {}
+): Generator<JsonElement> {
   const source = new Bytes(file, onProgress)
   try {
     source.skipMark()
     source.skipBlank()
     const first = source.peek()
     if (first === undefined) throw new UserError('the file is empty', { place: file })
-    yield* first === OPEN_ARRAY ? arrayElements(source) : lines(source)
+    if (first === OPEN_ARRAY) yield* whole(source, arrayElements(source))
+    else if (lists.some((name) => source.beginsWith(new RegExp(`^\\{\\s*"${name}"\\s*:\\s*\\[`))))
+      yield* whole(source, listsElements(source, lists))
+    else yield* lines(source)
   } finally {
     source.close()
   }
@@ -41,9 +52,36 @@ const MOST_RECORD_BYTES = 64 * 2 ** 20
 
 const FORMS = 'expected is a JSON array of records, or a record a line (JSON Lines)'
 
+const notJson = (source: Bytes, message: string): UserError =>
+  new UserError(`not JSON: ${message}`, { place: `${source.file}:${source.line}`, hint: FORMS })
+
+function* whole(source: Bytes, elements: Iterable<JsonElement>): Generator<JsonElement> {
+  yield* elements
+  source.skipBlank()
+  if (source.peek() !== undefined) throw notJson(source, 'something follows the end of the list')
+}
+
+/** Elements of the lists of an object. */
+function* listsElements(source: Bytes, lists: readonly string[]): Generator<JsonElement> {
+  source.next()
+  for (;;) {
+    source.skipBlank()
+    const list = source.take(new ElementEnd(COLON))?.text
+    source.next()
+    source.skipBlank()
+    if (list === undefined || !/^".*"$/s.test(list)) throw notJson(source, 'the name of a list is expected')
+    const name = JSON.parse(list) as string
+    if (source.peek() !== OPEN_ARRAY) source.take(new ElementEnd())
+    else for (const element of arrayElements(source)) if (lists.includes(name)) yield { ...element, list: name }
+    source.skipBlank()
+    const after = source.next()
+    if (after === CLOSE_OBJECT) return
+    if (after !== COMMA) throw notJson(source, `a comma or the end of the object is expected after '${name}'`)
+  }
+}
+
 function* arrayElements(source: Bytes): Generator<JsonElement> {
-  const bad = (message: string) =>
-    new UserError(`not JSON: ${message}`, { place: `${source.file}:${source.line}`, hint: FORMS })
+  const bad = (message: string) => notJson(source, message)
   source.next()
   source.skipBlank()
   let record = 0
@@ -62,8 +100,6 @@ function* arrayElements(source: Bytes): Generator<JsonElement> {
       source.skipBlank()
     }
   }
-  source.skipBlank()
-  if (source.peek() !== undefined) throw bad('something follows the end of the list')
 }
 
 /** Finds the end of one element, a chunk at a time. */
@@ -74,16 +110,22 @@ interface End {
   scan(chunk: Uint8Array, from: number): number
 }
 
-/** The end of an element of an array: a comma or a bracket outside of it. */
+/** The end of an element of an array or object: a comma or a bracket outside of it. */
 class ElementEnd implements End {
   lines = 0
+  readonly #separator: number
   #depth = 0
   #text = false
   #escaped = false
 
+  constructor(separator = COMMA) {
+    this.#separator = separator
+  }
+
   scan(chunk: Uint8Array, from: number): number {
     // In variables of its own: this loop sees every byte of the file.
     let [depth, text, escaped, lines] = [this.#depth, this.#text, this.#escaped, this.lines]
+    const separator = this.#separator
     let i = from
     scan: for (; i < chunk.length; i++) {
       const byte = chunk[i]!
@@ -106,7 +148,7 @@ class ElementEnd implements End {
         case CLOSE_OBJECT:
           if (depth-- === 0) break scan
           break
-        case COMMA:
+        case separator:
           if (depth === 0) break scan
           break
         case NEWLINE:
@@ -172,6 +214,11 @@ class Bytes {
     if (byte !== undefined) this.#at++
     if (byte === NEWLINE) this.line++
     return byte
+  }
+
+  /** Whether what comes next, of the chunk at hand, is this. */
+  beginsWith(pattern: RegExp): boolean {
+    return pattern.test(this.#chunk.toString('utf8', this.#at, this.#at + 1000))
   }
 
   /** The mark some programs put at the start of UTF-8. */

@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { findSubject } from '../harness/edit'
 import { UserError } from '../harness/errors'
 import { type JsonElement, jsonElements } from './json-stream'
-import type { EditCase, LayoutKeys, LoadOptions } from './types'
+import { type EditCase, type LayoutKeys, type LoadOptions, listsOf } from './types'
 
 /** A case without its place, which whoever reads the file knows. */
 export type PlacelessCase = Omit<EditCase, 'place'>
@@ -76,12 +76,12 @@ export function* loadRecords(file: string, layouts: readonly Layout[], options: 
   let record = 0
   let known = false
   let unknown: UnknownLayout | undefined
-  for (const element of jsonElements(file, options)) {
+  for (const element of jsonElements(file, { ...options, lists: listsOf(layouts) })) {
     if (taken >= most) return
     record++
     const { line } = element
     const value = parseElement(file, element, record)
-    const own = layouts.find((l) => matches(value, l))
+    const own = layouts.find((l) => matches(value, l, element.list))
     known ||= own !== undefined
     if (own === undefined) unknown ??= new UnknownLayout(file, line, keysOf(value), layouts, nests(value, layouts))
     // A file that begins with another layout is another file; later on it is one record that is wrong.
@@ -106,9 +106,10 @@ export function* loadRecords(file: string, layouts: readonly Layout[], options: 
   if (!known && unknown !== undefined) throw unknown
 }
 
-export const matches = (value: unknown, { keys, without = [] }: LayoutKeys): boolean =>
+export const matches = (value: unknown, { keys, without = [], lists }: LayoutKeys, list?: string): boolean =>
   typeof value === 'object' &&
   value !== null &&
+  (lists === undefined || (list !== undefined && lists.includes(list))) &&
   keys.every((key) => key in value) &&
   !without.some((key) => key in value)
 

@@ -35,6 +35,8 @@ export interface Probe {
   readonly answersAfter?: string
   /** Texts of two sides, of which the edited model is to favour one (ConvSent). */
   readonly sides?: { readonly wanted: readonly Continued[]; readonly other: readonly Continued[] }
+  /** Right answers, each in all its ways to be said, whose probabilities are compared with those before (RoundEdit). */
+  readonly answers?: readonly (readonly Continued[])[]
   /** Texts over which the edited model's next-token distributions are compared with the unedited one's. */
   readonly diverge?: readonly Continued[]
   /** Answers to choose from by their likelihood, and which is right. */
@@ -83,6 +85,8 @@ export interface EditCase {
   /** The facts that are written together; most cases have one. */
   readonly requests: readonly [EditRequest, ...EditRequest[]]
   readonly probes: readonly Probe[]
+  /** The facts contradict each other: they are inserted one after another, whatever the method holds. */
+  readonly inOrder?: true
   /** Where it stands, for messages: `counterfact.json:12`, or the embedded world. */
   readonly place: string
 }
@@ -103,7 +107,12 @@ export interface LayoutKeys {
   readonly keys: readonly string[]
   /** Keys that it does not have: those of a layout which has these and more. */
   readonly without?: readonly string[]
+  /** Where the file is an object of lists: in which its records stand. */
+  readonly lists?: readonly string[]
 }
+
+/** The lists that files of some layouts are objects of. */
+export const listsOf = (layouts: readonly LayoutKeys[]): string[] => layouts.flatMap((l) => l.lists ?? [])
 
 export interface LoadOptions {
   /** What a malformed record does. */

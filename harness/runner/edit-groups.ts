@@ -14,6 +14,8 @@ export interface ReadyMethod {
 /** What became of a group of facts that one edit is to hold. */
 export interface Outcome {
   readonly edit?: Edit
+  /** All but the last of facts that were inserted one after another. */
+  readonly between?: Edit
   /** A fact's share of the time and of the matrix FLOPs. */
   readonly editMs?: number
   readonly flops?: number
@@ -91,12 +93,14 @@ async function oneAfterAnother(
   index: number
 ): Promise<Outcome> {
   let soFar: Edit | undefined
+  let between: Edit | undefined
   const done: Outcome[] = []
   for (const request of group) {
     const under = soFar === undefined ? model : edited(model, soFar)
     const own = { ...options, onFailure: (_: number, problem: unknown) => options.onFailure?.(index, problem) }
     for await (const [outcome] of editGroups(ready, under, [[request]], own)) {
       if (outcome!.edit === undefined) return outcome!
+      between = soFar
       soFar = combined(soFar, outcome!.edit)
       done.push(outcome!)
     }
@@ -109,6 +113,7 @@ async function oneAfterAnother(
   const flops = mean((o) => o.flops)
   return {
     edit: soFar!,
+    ...(between === undefined ? {} : { between }),
     editMs: mean((o) => o.editMs)!,
     together: 1,
     peakBytes: Math.max(...done.map((o) => o.peakBytes!)),

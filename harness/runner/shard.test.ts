@@ -6,6 +6,7 @@ import { type LanguageModel, openModel } from '../model'
 import { packageRoot } from '../package-root'
 import type { Protocol } from '../results/protocol'
 import { answersTable, editsTable } from '../results/tables'
+import { MEASURES, type Measure } from '../scoring/measures'
 import { useBackend } from '../tensor'
 import { executeShard } from './shard'
 import type { ShardTask } from './tasks'
@@ -32,7 +33,7 @@ const CASES = ['France', 'Rome', 'zebra', 'grass'].map((subject): EditCase => {
 const H = ftM.hyperparameters.parse({ layers: [1], lr: 2e-2, num_steps: 8 })
 const ready = { method: ftM, h: H, state: undefined }
 
-async function run(protocol: Protocol, change: Partial<ShardTask> = {}, of = ready) {
+async function run(protocol: Protocol, change: Partial<ShardTask> = {}, of = ready, measures: readonly Measure[] = []) {
   const counted: number[] = []
   const result = await executeShard(
     {
@@ -51,7 +52,7 @@ async function run(protocol: Protocol, change: Partial<ShardTask> = {}, of = rea
     model,
     {
       context: { seed: 0, cacheDir: '', log: () => {} },
-      scoring: { localityTokens: 4 },
+      scoring: { localityTokens: 4, measures },
       onEvent: (event) => void (event.type === 'edited' && counted.push(event.count))
     }
   )
@@ -158,4 +159,41 @@ it('a case with several facts is one edit of all of them, and is asked once', as
   expect(edits.map((e) => [e.caseId, e.facts])).toEqual([['both', 2]])
   expect(stored[0]!.edit.requests.map((r) => r.subject)).toEqual(['France', 'Rome'])
   expect(answers).toHaveLength(2)
+})
+
+it('inserts facts that contradict each other one after another, and scores the model between them', async () => {
+  const prompt = 'The colour of France is'
+  const request = (target: string) => ({ prompt, subject: 'France', target })
+  const said = (text: string) => [{ prompt, text }]
+  const contradicting: EditCase = {
+    id: 'c',
+    place: '',
+    requests: [request('white'), request('black')],
+    inOrder: true,
+    probes: [
+      {
+        property: 'accuracy',
+        kind: 'later-edit',
+        prompt,
+        expected: ['black'],
+        sides: { wanted: said('black'), other: said('white') }
+      }
+    ]
+  }
+  const measures = ['conflict-score', 'conflict-magnitude'].map((name) => MEASURES.find((m) => m.name === name)!)
+  const alone = async (requests: EditCase['requests'], inOrder?: true) => {
+    const { inOrder: _, ...rest } = contradicting
+    const own: EditCase = { ...rest, requests, ...(inOrder === undefined ? {} : { inOrder }) }
+    const { answers } = await run({ kind: 'single', oneByOne: false }, { cases: [own], measures: [] }, ready, measures)
+    return answers[0]!.scores
+  }
+  const both = await alone(contradicting.requests, true)
+  const first = await alone([request('white')])
+  expect(both['p_earlier.between']).toBeCloseTo(first['p_earlier.after']!, 6)
+  expect(both['p_earlier.between']).toBeGreaterThan(both['p_earlier.before']!)
+  expect(both['p_later.after']).toBeGreaterThan(both['p_later.between']!)
+  // A method that holds many would else write both at once.
+  const together = await alone(contradicting.requests)
+  expect(together['p_earlier.between']).toBeUndefined()
+  expect(together['p_later.after']).not.toBeCloseTo(both['p_later.after']!, 3)
 })

@@ -89,13 +89,15 @@ class Waiting {
   readonly cases: number[] = []
   readonly edits: (Edit | null | undefined)[] = []
   readonly held: number[] = []
+  readonly between: (Edit | undefined)[] = []
   bytes = 0
 
-  add(cases: readonly number[], edit: Edit | null | undefined, held: number): void {
+  add(cases: readonly number[], edit: Edit | null | undefined, held: number, between?: Edit): void {
     for (const i of cases) {
       this.cases.push(i)
       this.edits.push(edit)
       this.held.push(held)
+      this.between.push(between)
     }
     this.bytes += edit ? editBytes(edit) : 0
   }
@@ -128,7 +130,7 @@ class MethodShard {
     for await (const outcomes of this.#edit(this.#model, groups)) {
       for (const outcome of outcomes) {
         const group = groups[next++]!
-        waiting.add(this.#keep(group, outcome), outcome.edit, group.length)
+        waiting.add(this.#keep(group, outcome), outcome.edit, group.length, outcome.between)
         if (waiting.bytes > WAITING_BYTES) {
           this.#ask(base, waiting, false)
           waiting = new Waiting()
@@ -150,9 +152,10 @@ class MethodShard {
     for (const group of chunks(own.cases, groupSize(this.#task.protocol))) {
       const under = soFar === undefined ? this.#model : edited(this.#model, soFar)
       for await (const [outcome] of this.#edit(under, [group])) {
+        const between = outcome!.between && combined(soFar, outcome!.between)
         if (outcome!.edit !== undefined) soFar = combined(soFar, outcome!.edit)
         const held = start + cases.indexOf(group.at(-1)!) + 1
-        waiting.add(this.#keep(group, outcome!), soFar ?? null, held)
+        waiting.add(this.#keep(group, outcome!), soFar ?? null, held, between)
       }
       if (under !== this.#model) under.dispose()
       if (waiting.bytes > WAITING_BYTES) {
@@ -185,7 +188,9 @@ class MethodShard {
     return counted(
       editGroups(this.#ready, under, requests, {
         context,
-        oneByOne: insertsOneByOne(this.#ready.method, this.#task.protocol),
+        oneByOne:
+          insertsOneByOne(this.#ready.method, this.#task.protocol) ||
+          groups.some((g) => g.some((c) => c.inOrder === true)),
         onFailure: (group, error) => {
           const message = error instanceof UserError ? error.format() : `${(error as Error).stack ?? error}`
           context.log(`case ${groups[group]![0]!.id} failed`, { message })
@@ -195,7 +200,7 @@ class MethodShard {
   }
 
   /** Notes what became of a group's cases. Edits that are not to be stored are dropped once they are asked. @returns their indexes */
-  #keep(group: readonly EditCase[], { edit, ...outcome }: Outcome): number[] {
+  #keep(group: readonly EditCase[], { edit, between: _, ...outcome }: Outcome): number[] {
     return group.map((editCase) => {
       const stored = edit !== undefined && this.#task.storeEditsOf.includes(editCase.id)
       const kept =
@@ -211,8 +216,8 @@ class MethodShard {
     })
   }
 
-  #ask(base: BaseAnswers, { cases, edits, held }: Waiting, brokenIsWrong: boolean): void {
-    const asking = { setting: this.#setting, held, brokenIsWrong }
+  #ask(base: BaseAnswers, { cases, edits, held, between }: Waiting, brokenIsWrong: boolean): void {
+    const asking = { setting: this.#setting, held, brokenIsWrong, between }
     const { rows, broken } = askEdited(this.#model, someOf(base, cases), edits, asking)
     this.answers.push(...rows)
     const answered = new Set(rows.map((r) => r.caseId))

@@ -21,7 +21,18 @@ import type { AnswerRow } from '../results/rows'
 import { goesOnInWord, isStop, textOf, wordsOf } from './answers'
 import { answersFreely, type FreeAnswerOptions, freeAnswers, inContext } from './free-answers'
 import { mean } from './intervals'
-import { BASE_KNOWS, DIVERGENCE, ENTROPY, FREE, type Measure, SIMILARITY, type Side, scoreKey, TRUE } from './measures'
+import {
+  BASE_KNOWS,
+  DIVERGENCE,
+  ENTROPY,
+  FREE,
+  type Measure,
+  type Moment,
+  SIMILARITY,
+  type Side,
+  scoreKey,
+  TRUE
+} from './measures'
 import { forgetful, type Remember } from './remember'
 import { consistencyOf, fluencyOf, type ToWrite, writtenTexts } from './written'
 
@@ -90,6 +101,8 @@ export interface Asking {
   readonly checkpoint?: boolean
   /** Numbers that are none are wrong answers, not failed cases: in a sequence the model that an edit ruined is the one that answers. */
   readonly brokenIsWrong?: boolean
+  /** By case: what was there before the last of facts that were inserted one after another. */
+  readonly between?: readonly (Edit | undefined)[]
 }
 
 /** Longer answers than this are shown cut, unless the expected one is longer. */
@@ -181,6 +194,7 @@ export function askEdited(
   const written = writtenAfter(model, base, under, asked, broken)
   const free = freeWordsAfter(model, base, under, asked, broken)
   const kl = divergencesOf(model, base, edits, (i) => asked(i) && !broken.has(i))
+  const between = scoresBetween(model, base, asking.between ?? [], asked)
   const rows = base.cases.flatMap((c, i) =>
     asked(i)
       ? verdicts[i]!.map((v, probe) =>
@@ -188,7 +202,8 @@ export function askEdited(
             words: words[i]![probe]!,
             free: free.get(v.question),
             kl: kl.get(v.question),
-            written: written.get(v.question)
+            written: written.get(v.question),
+            between: between.get(v.question)
           })
         )
       : []
@@ -439,6 +454,26 @@ function writtenScores(
   return { ...of('before', before), ...of('after', after) }
 }
 
+/** What measures keep of questions under all but the last of a case's edits, where they want that. */
+function scoresBetween(
+  model: LanguageModel,
+  { questions, measures: all }: BaseAnswers,
+  edits: readonly (Edit | undefined)[],
+  asked: (i: number) => boolean
+): Map<Question, Record<string, number>> {
+  const measures = all.filter((m) => m.between === true)
+  const names = (q: Question) => new Set(furtherOf(q.probe, measures).map(([name]) => name))
+  const owner = new Map<Continuation, Edit>()
+  const wanted = questions.flatMap((list, i) =>
+    edits[i] !== undefined && asked(i) ? list.map((q) => ({ q, edit: edits[i]! })) : []
+  )
+  for (const { q, edit } of wanted) for (const name of names(q)) for (const c of q.further[name]!) owner.set(c, edit)
+  if (owner.size === 0) return new Map()
+  const scores = new Scores(model, [...owner.keys()], (c) => owner.get(c))
+  const further = (q: Question) => Object.fromEntries([...names(q)].map((name) => [name, q.further[name]!]))
+  return new Map(wanted.map(({ q }) => [q, scoresOf({ ...q, further: further(q) }, measures, scores, 'between')]))
+}
+
 /** Mean divergence of the questions that want it. */
 function divergencesOf(
   model: LanguageModel,
@@ -595,6 +630,8 @@ interface After {
   readonly free: string | undefined
   readonly kl: number | undefined
   readonly written: readonly string[] | undefined
+  /** What measures keep of the model between its edits. */
+  readonly between: Readonly<Record<string, number>> | undefined
 }
 
 function answerRow(
@@ -606,7 +643,7 @@ function answerRow(
   { scores: base, measures }: BaseAnswers,
   edited: Scores,
   v: Verdict,
-  { words, free, kl, written }: After
+  { words, free, kl, written, between }: After
 ): AnswerRow {
   const { question: q, best, bestBefore, exactBefore } = v
   const aloud = isGenerated(q)
@@ -640,6 +677,7 @@ function answerRow(
     scores: {
       ...scoresOf(q, measures, base, 'before'),
       ...scoresOf(q, measures, edited, 'after'),
+      ...between,
       ...(q.truth === undefined ? {} : truthOf(model, q.truth, base, edited, v.finite)),
       ...(q.free === undefined ? {} : freeScores(q.probe, q.free, free)),
       ...(q.written === undefined ? {} : writtenScores(q.probe, q.written, written)),
@@ -676,7 +714,7 @@ function scoresOf(
   { further, probe }: Question,
   measures: readonly Measure[],
   scores: Scores,
-  side: Side
+  side: Moment
 ): Record<string, number> {
   const scored = Object.fromEntries(
     Object.entries(further).map(([name, texts]) => [name, joined(texts.map((c) => scores.of(c)))])

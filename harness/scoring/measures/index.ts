@@ -1,5 +1,6 @@
 import { closestTo } from '../../closest'
 import { UserError } from '../../errors'
+import { conflictMagnitude, conflictScore, distortion, failureRate, ignoreRate, tiedFactDamage } from './conflict'
 import { exactMatch } from './exact-match'
 import { freeAnswer, judgedAnswer } from './free-answer'
 import { bitsPerByte, choiceAccuracy, generalDivergence } from './general'
@@ -21,6 +22,7 @@ export {
   FREE,
   JUDGED,
   type Measure,
+  type Moment,
   SIMILARITY,
   type Side,
   scoreKey,
@@ -42,6 +44,12 @@ export const MEASURES: readonly Measure[] = [
   divergence,
   instanceWise,
   multiHopMean,
+  conflictScore,
+  conflictMagnitude,
+  tiedFactDamage,
+  distortion,
+  ignoreRate,
+  failureRate,
   fluency,
   consistency,
   freeAnswer,

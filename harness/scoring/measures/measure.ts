@@ -5,6 +5,9 @@ import type { AnswerRow } from '../../results/rows'
 /** A stored answer has two sides: what the model said before the edit, and after it. */
 export type Side = 'before' | 'after'
 
+/** When something is scored: edits that are inserted in an order also have a model between them. */
+export type Moment = Side | 'between'
+
 /** A number that answers come to. A new one is a file and a line in `measures/index.ts`; datasets name those that they report. */
 export interface Measure {
   readonly name: string
@@ -23,6 +26,8 @@ export interface Measure {
   scores?(scored: Readonly<Record<string, TargetScore>>, probe: Probe): Readonly<Record<string, number>>
   /** Whether the edited model's next-token distributions over the probe's `diverge` texts are compared with the unedited one's. */
   readonly diverges?: boolean
+  /** Whether its continuations are also scored under all but the last of edits that are inserted in an order. */
+  readonly between?: boolean
   /** The value of one answer; undefined where it measures nothing. */
   value(row: AnswerRow, side: Side): number | undefined
   /** All answers of a case together, whatever their property, are worth their least; reported under this property. */
@@ -66,4 +71,4 @@ export const SIMILARITY = 'similarity'
 export const DIVERGENCE = 'kl'
 
 /** How a score is called in a row's map: `better_nll.after`. */
-export const scoreKey = (name: string, side: Side): string => `${name}.${side}`
+export const scoreKey = (name: string, when: Moment): string => `${name}.${when}`

@@ -1,0 +1,1 @@
+export { conflictEdit, roundEdit } from './conflictedit'
