@@ -37,10 +37,31 @@ it.each([
   ['wikidata-recent', 'wikidata/sample/recent.json', "KnowEdit's recent"],
   ['wikidata-counterfact', 'wikidata/sample/counterfact.json', "KnowEdit's counterfact"],
   ['qaedit', 'qaedit/sample/qaedit.json', "QAEdit's records"],
-  ['wikibigedit', 'wikibigedit/sample/wikibigedit.json', "WikiBigEdit's records"]
+  ['wikibigedit', 'wikibigedit/sample/wikibigedit.json', "WikiBigEdit's records"],
+  ['conflictedit', 'conflictedit/sample/conflictedit.json', "ConflictEdit's records"],
+  ['roundedit', 'conflictedit/sample/roundedit.json', "RoundEdit's records"],
+  ['mmedit', 'mmedit/sample/vqa.json', "MMEdit's records"],
+  ['known', 'known/sample/known.json', 'known_1000.json of kmeng01/rome']
 ])('knows %s from %s', async (dataset, file, layout) => {
   const records = sample(file)
   expect(await check(records)).toMatchObject({ dataset, layout, records: records.length, cases: records.length })
+})
+
+it.each([
+  ['ecbd', 'ecbd/sample/ecbd.jsonl', "ECBD's records", 3, 3],
+  ['nq-situatedqa', 'nq/sample/situatedqa.jsonl', "SituatedQA's lines", 3, 3],
+  ['nq-situatedqa', 'nq/sample/nq.json', "CaliNet's Natural Questions", 3, 3],
+  ['sanitation', 'sanitation/sample/test.json', "KnowEdit's Sanitation", 1, 1],
+  ['sanitation', 'sanitation/sample/train.json', "KnowEdit's Sanitation", 1, 1],
+  ['t-rex', 'trex/sample/facts.csv', "CaliNet's facts", 2, 2],
+  ['fever', 'classes/sample/fever.jsonl', "KnowledgeEditor's FEVER", 3, 2],
+  ['vitaminc', 'classes/sample/vitaminc.jsonl', "VitaminC's lines", 5, 3],
+  ['scotus', 'classes/sample/scotus.jsonl', "GRACE's opinions", 3, 3],
+  ['bias-in-bios', 'classes/sample/bias-in-bios.jsonl', "REMEDI's biographies", 3, 3],
+  ['rippleedits', 'rippleedits/sample/popular.json', "RippleEdits' records", 1, 1],
+  ['wikigen', 'wikigen/sample/train.jsonl', "MEND's columns", 1, 2]
+])('knows %s from %s', async (dataset, file, layout, records, cases) => {
+  expect(await checkData(join(__dirname, file))).toMatchObject({ dataset, layout, records, cases })
 })
 
 it('counts what is in a file: records, edits, subjects and questions', async () => {

@@ -1,20 +1,29 @@
 import { dirname } from 'node:path'
 import { closestTo } from '../harness/closest'
 import { UserError } from '../harness/errors'
+import { biasInBios, fever, scotus, vitaminc } from './classes'
 import { conflictEdit, roundEdit } from './conflictedit'
 import { convsent } from './convsent'
 import { counterfact } from './counterfact'
 import { custom } from './custom'
+import { ecbd } from './ecbd'
 import { hallucination } from './hallucination'
 import { halluedit } from './halluedit'
+import { known } from './known'
+import { mmedit } from './mmedit'
 import { mquake } from './mquake'
+import { nqSituatedQa } from './nq'
 import { pararel } from './pararel'
 import { qaedit } from './qaedit'
 import { UnknownLayout } from './records'
+import { rippleEdits } from './rippleedits'
+import { sanitation } from './sanitation'
 import { fromTable } from './tables'
+import { trex } from './trex'
 import type { Dataset, EditCase, LoadOptions } from './types'
 import { wikibigedit } from './wikibigedit'
 import { wikidataCounterfact, wikidataRecent } from './wikidata'
+import { wikigen } from './wikigen'
 import { zsre } from './zsre'
 
 /** Every dataset; a new one is a folder and a line here. */
@@ -32,6 +41,18 @@ export const DATASETS: readonly Dataset[] = [
   pararel,
   conflictEdit,
   roundEdit,
+  sanitation,
+  ecbd,
+  nqSituatedQa,
+  trex,
+  fever,
+  vitaminc,
+  scotus,
+  biasInBios,
+  rippleEdits,
+  wikigen,
+  mmedit,
+  known,
   custom
 ]
 

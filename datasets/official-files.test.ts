@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { UserError } from '../harness/errors'
 import { findDataset, loadCases } from '.'
 import { jsonElements } from './json-stream'
@@ -692,22 +692,39 @@ const real = (
     ['wikidata-counterfact', 'knowedit', 'train_cf'],
     ['convsent', 'convsent'],
     ['qaedit', 'qaedit'],
-    ['pararel', 'pararel', 'data']
+    ['pararel', 'pararel', 'data'],
+    ['conflictedit', 'conflictedit', 'composite_edit', { prompts: 'conflict_prompts.json' }],
+    ['conflictedit', 'conflictedit', 'reverse_edit'],
+    ['conflictedit', 'conflictedit', 'coverage_edit'],
+    ['roundedit', 'conflictedit', 'easy', { prompts: 'round_prompts.json' }],
+    ['ecbd', 'ecbd', 'all_ent', { specificity: 'specificity_popular_20np_20random.json' }],
+    ['nq-situatedqa', 'nq-situatedqa'],
+    ['sanitation', 'sanitation'],
+    ['t-rex', 't-rex', 'score_cmp', { relations: 'relations.jsonl', patterns: '../pararel/patterns' }],
+    ['known', 'known1000']
   ] as const
-).flatMap(([dataset, folder, begins = '']) =>
+).flatMap(([dataset, folder, begins = '', switches = {}]) =>
   existsSync(join(shared, folder))
     ? readdirSync(join(shared, folder))
-        .filter((f) => f.startsWith(begins) && f.endsWith('.json'))
-        .map((f) => [dataset, join(shared, folder, f)] as const)
+        .filter((f) => f.startsWith(begins) && /\.(json|csv)$/.test(f))
+        .map((f) => [dataset, join(shared, folder, f), switches] as const)
     : []
 )
+/** Records of a sample, by the list beside them. */
+function recordsOf(file: string): number {
+  const rows = readFileSync(join(shared, 'README.md'), 'utf8').split('\n')
+  const row = rows.find((r) => r.startsWith(`| ${basename(dirname(file))} | ${basename(file)} |`))
+  return Number(row!.split('|')[4])
+}
 if (real.length > 0) {
-  test.each(real)('real files of %s load, nearly every record: %s', async (name, file) => {
+  test.each(real)('real files of %s load, nearly every record: %s', async (name, file, switches) => {
     const skipped: SkippedRecord[] = []
     const cases: EditCase[] = []
     const options = { onBadRecord: 'skip', seed: 0, onSkip: (s: SkippedRecord) => void skipped.push(s) } as const
-    for await (const c of findDataset(name).load(file, options)) cases.push(c)
-    expect(cases.length).toBeGreaterThan(100)
+    for await (const c of loadCases(findDataset(name), file, { ...options, options: switches })) cases.push(c)
+    // Sanitation's other records are questions that stay.
+    if (name !== 'sanitation') expect(cases.length + skipped.length).toBe(recordsOf(file))
+    expect(cases.length).toBeGreaterThan(20)
     const malformed = skipped.filter((s) => s.kind === 'malformed')
     expect(malformed.length).toBeLessThan(0.06 * cases.length)
     expect(skipped.length).toBeLessThan(0.2 * cases.length)

@@ -39,8 +39,8 @@ export interface Probe {
   readonly answers?: readonly (readonly Continued[])[]
   /** Texts over which the edited model's next-token distributions are compared with the unedited one's. */
   readonly diverge?: readonly Continued[]
-  /** Answers to choose from by their likelihood, and which is right. */
-  readonly choices?: { readonly texts: readonly string[]; readonly right: number }
+  /** Answers to choose from by their likelihood, and which is right, where that is known. */
+  readonly choices?: { readonly texts: readonly string[]; readonly right?: number }
   /**
    * What the model is to write on, in words of its own, instead of answering: prompts, and texts that what it writes is compared with, by words
    * weighted as in those of a source of snippets.
@@ -49,6 +49,8 @@ export interface Probe {
     readonly prompts: readonly string[]
     readonly like?: { readonly texts: readonly string[]; readonly among: string }
   }
+  /** An image that the question is about, where the dataset keeps it: for models that see. */
+  readonly image?: string
   /** Gold answer whose token length bounds the locality comparison of EasyEdit, where the dataset has one. */
   readonly gold?: string
 }
@@ -85,6 +87,8 @@ export interface EditCase {
   /** The facts that are written together; most cases have one. */
   readonly requests: readonly [EditRequest, ...EditRequest[]]
   readonly probes: readonly Probe[]
+  /** What is to be written is the last so many tokens of the text that prompt and target are together, whichever they are for a model. */
+  readonly lastTokens?: number
   /** The facts contradict each other: they are inserted one after another, whatever the method holds. */
   readonly inOrder?: true
   /** Where it stands, for messages: `counterfact.json:12`, or the embedded world. */
@@ -139,6 +143,8 @@ export interface Dataset {
   readonly measures: readonly string[]
   /** The embedded world does not have it: without a file there is nothing. */
   readonly needsFile?: true
+  /** Its questions are about images: it can be read, and asked of no model that has words alone. */
+  readonly seesImages?: true
   /** Layouts of official files that are read. */
   readonly layouts: readonly LayoutKeys[]
   /**

@@ -39,7 +39,7 @@ it('asks the world for texts that the corpus does not have, and for facts that n
   for (const { probes } of choices!) {
     const { choices: c, expected } = probes[0]!
     expect(new Set(c!.texts).size).toBe(4)
-    expect([c!.texts[c!.right]]).toEqual(expected)
+    expect([c!.texts[c!.right!]]).toEqual(expected)
   }
   // The right one is not always at the same place.
   expect(new Set(choices!.map((c) => c.probes[0]!.choices!.right)).size).toBeGreaterThan(2)

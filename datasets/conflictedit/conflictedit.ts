@@ -43,7 +43,7 @@ type Prompts = Readonly<Record<string, readonly string[]>>
 
 const promptsFile = z.record(z.string(), z.array(z.string().refine((p) => p.includes('{}'), "must hold '{}'")))
 
-function readPrompts({ prompts }: z.output<typeof switches>, near: string): Prompts {
+function readPrompts({ prompts }: z.output<typeof switches>, { near }: { near: string }): Prompts {
   if (prompts === undefined) return {}
   const file = resolve(near, prompts)
   if (!existsSync(file)) throw new UserError('no such file of prompts', { place: file })

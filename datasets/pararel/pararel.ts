@@ -1,8 +1,8 @@
-import { existsSync, statSync } from 'node:fs'
 import { z } from 'zod'
 import { findSubject } from '../../harness/edit'
+import { groupBy } from '../../harness/group-by'
 import { type Random, randomStream } from '../../harness/random'
-import { jsonElements } from '../json-stream'
+import { poolOf } from '../pool'
 import { layout, loadRecords, needsFile, type PlacelessCase, parseOptions, Unusable } from '../records'
 import type { Dataset, Probe } from '../types'
 import { sharedWords } from '../words'
@@ -45,27 +45,12 @@ interface KnownFact {
 
 /** What the whole file knows of each relation: targets and neighbours are drawn from it. */
 function factsOf(source: string): Map<string, KnownFact[]> {
-  const facts = new Map<string, KnownFact[]>()
-  // The loader says what is wrong.
-  if (!existsSync(source) || statSync(source).isDirectory()) return facts
-  for (const { text } of jsonElements(source)) {
-    const parsed = bag.safeParse(tryParse(text))
-    if (!parsed.success) continue
-    const [prompt] = promptsOf(parsed.data)
-    if (prompt === undefined) continue
-    const [, answer, relation] = parsed.data[0]!
-    facts.set(relation, [...(facts.get(relation) ?? []), { prompt, answer }])
-  }
-  return facts
-}
-
-function tryParse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // The loader names it.
-    return undefined
-  }
+  const all = poolOf(source, bag, (sentences) => {
+    const [prompt] = promptsOf(sentences)
+    const [, answer, relation] = sentences[0]!
+    return prompt === undefined ? [] : [{ prompt, answer, relation }]
+  })
+  return groupBy(all, (fact) => fact.relation)
 }
 
 /** Sentences whose gap is at the end, up to it: the others have no left to right answer. */

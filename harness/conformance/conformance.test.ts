@@ -44,7 +44,21 @@ const SAMPLES: Readonly<Record<string, string>> = {
   qaedit: 'qaedit/sample/qaedit.json',
   wikibigedit: 'wikibigedit/sample/wikibigedit.json',
   halluedit: 'halluedit/sample/halluedit.csv',
-  pararel: 'pararel/sample/bags.json'
+  pararel: 'pararel/sample/bags.json',
+  conflictedit: 'conflictedit/sample/conflictedit.json',
+  roundedit: 'conflictedit/sample/roundedit.json',
+  sanitation: 'sanitation/sample/test.json',
+  ecbd: 'ecbd/sample/ecbd.jsonl',
+  'nq-situatedqa': 'nq/sample/situatedqa.jsonl',
+  't-rex': 'trex/sample/facts.csv',
+  fever: 'classes/sample/fever.jsonl',
+  vitaminc: 'classes/sample/vitaminc.jsonl',
+  scotus: 'classes/sample/scotus.jsonl',
+  'bias-in-bios': 'classes/sample/bias-in-bios.jsonl',
+  rippleedits: 'rippleedits/sample/popular.json',
+  wikigen: 'wikigen/sample/train.jsonl',
+  mmedit: 'mmedit/sample/vqa.json',
+  known: 'known/sample/known.json'
 }
 
 it.each(DATASETS.filter((d) => d.layouts.length > 0).map((d) => [d.name, d] as const))(

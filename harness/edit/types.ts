@@ -7,6 +7,8 @@ export interface EditRequest {
   /** Where the subject stands in the prompt, in characters, when the record says it (its slot `{}`). */
   readonly subjectAt?: number
   readonly target: string
+  /** An image that the prompt is about, for models that see. */
+  readonly image?: string
   /** What the model is expected to say before the edit, where the dataset knows it. */
   readonly previousTarget?: string
 }

@@ -248,6 +248,11 @@ async function planDataset(
   onReading: PlanOptions['onReading']
 ): Promise<PlannedDataset> {
   const { value: dataset, module } = await findNamed(entry.name, dir, place, DATASETS, findDataset, loadDataset)
+  if (dataset.seesImages === true)
+    throw new UserError(`${dataset.title} asks about images, and models that see are not supported`, {
+      place,
+      hint: `its files can be looked at: bench data check FILE, bench data show ${dataset.name} --source FILE`
+    })
   const label = entry.label ?? dataset.name
   const skipped: SkippedRecord[] = []
   const limit = Math.min(entry.limit ?? Number.POSITIVE_INFINITY, config.limit ?? Number.POSITIVE_INFINITY)

@@ -9,6 +9,7 @@ import { answersTable, editsTable } from '../results/tables'
 import { type JudgeOptions, judged } from '../scoring/judge'
 import { askBase, askEdited, type BaseAnswers, type ScoreOptions, someOf, tooLong } from '../scoring/score-cases'
 import { editGroups, type Outcome, type ReadyMethod } from './edit-groups'
+import { cutByTokens } from './last-tokens'
 import { insertsOneByOne } from './protocol'
 import type { ShardResult, ShardTask, WorkEvent } from './tasks'
 
@@ -25,11 +26,14 @@ const WAITING_BYTES = 256e6
 
 /** Edits some cases by every method and asks all their questions. */
 export async function executeShard(
-  task: ShardTask,
+  { cases, ...given }: ShardTask,
   ready: readonly ReadyMethod[],
   model: LanguageModel,
   context: ShardContext
 ): Promise<ShardResult> {
+  const cut = (some: readonly EditCase[]) => some.map((c) => cutByTokens(model.tokenizer, c))
+  const { askAgain } = given
+  const task = { ...given, cases: cut(cases), ...(askAgain === undefined ? {} : { askAgain: cut(askAgain) }) }
   const problems = task.cases.map((c) => tooLong(model, c, context.scoring))
   const again = (task.askAgain ?? []).filter((c) => tooLong(model, c, context.scoring) === undefined)
   for (const c of task.askAgain ?? [])

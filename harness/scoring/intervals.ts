@@ -6,6 +6,10 @@ export interface IntervalOptions {
   readonly resamples: number
   /** Least and largest value a case can have; shares when missing. */
   readonly bounds?: readonly [number, number]
+  /** What each case weighs: the same when missing. */
+  readonly weights?: readonly number[]
+  /** What the mean becomes. */
+  readonly of?: (mean: number) => number
 }
 
 /** 97.5 % quantile of the normal distribution. */
@@ -18,10 +22,14 @@ const Z = 1.959963984540054
  */
 export function estimate(
   values: readonly number[],
-  { seed, resamples, bounds: [least, most] = [0, 1] }: IntervalOptions
+  { seed, resamples, bounds: [least, most] = [0, 1], weights, of = (value) => value }: IntervalOptions
 ): Estimate | undefined {
   const n = values.length
   if (n === 0) return undefined
+  if (weights !== undefined) {
+    const [low, high] = bootstrap(values, seed, resamples, weights)
+    return { mean: of(weightedMean(values, weights)), low: of(low), high: of(high), cases: n }
+  }
   const average = mean(values)
   const unlike = values.some((v) => v !== values[0])
   // Without bounds nothing is known of values that were not seen.
@@ -42,18 +50,37 @@ function wilson(average: number, n: number, least: number, most: number): [numbe
 }
 
 /** Resamples depend on the number of cases alone, so that one number has one interval wherever it stands. */
-function bootstrap(values: readonly number[], seed: number, resamples: number): [number, number] {
+function bootstrap(
+  values: readonly number[],
+  seed: number,
+  resamples: number,
+  weights?: readonly number[]
+): [number, number] {
   const n = values.length
   const random = randomStream(seed, 'bootstrap', n)
   const means = new Float64Array(resamples)
   for (let r = 0; r < resamples; r++) {
-    let sum = 0
-    for (let i = 0; i < n; i++) sum += values[random.integer(n)]!
-    means[r] = sum / n
+    let [sum, weight] = [0, 0]
+    for (let i = 0; i < n; i++) {
+      const drawn = random.integer(n)
+      const w = weights === undefined ? 1 : weights[drawn]!
+      sum += w * values[drawn]!
+      weight += w
+    }
+    means[r] = sum / weight
   }
   means.sort()
   const quantile = (q: number) => means[Math.min(resamples - 1, Math.floor(q * resamples))]!
   return [quantile(0.025), quantile(0.975)]
+}
+
+function weightedMean(values: readonly number[], weights: readonly number[]): number {
+  let [sum, weight] = [0, 0]
+  for (const [i, value] of values.entries()) {
+    sum += weights[i]! * value
+    weight += weights[i]!
+  }
+  return sum / weight
 }
 
 export function mean(values: Iterable<number>): number {

@@ -108,7 +108,8 @@ function summariseMeasure(answers: readonly AnswerRow[], measure: Measure, optio
     const rows = answers.filter(
       (r) => isAbout(measure, r) && (measure.allUnder !== undefined || r.property === property)
     )
-    const [edited, base] = [macro(rows, measure, 'after', options), macro(rows, measure, 'before', options)]
+    const of = (side: Side) => (measure.pooled === undefined ? macro : pooled)(rows, measure, side, options)
+    const [edited, base] = [of('after'), of('before')]
     if (edited === undefined || base === undefined) return []
     return [{ property, label: measure.labels?.[property] ?? property, edited, base }]
   })
@@ -144,6 +145,26 @@ function macro(
   const ofCase = (values: readonly number[]) => (measure.allUnder === undefined ? mean(values) : Math.min(...values))
   const perCase = [...byCase.values()].map((questions) => ofCase([...questions.values()]))
   return estimate(perCase, { seed, resamples, bounds: measure.bounds })
+}
+
+/** All answers together, each by its weight. */
+function pooled(
+  rows: readonly AnswerRow[],
+  { pooled: by, bounds }: Measure,
+  side: Side,
+  { seed, resamples }: SummaryOptions
+): Estimate | undefined {
+  const byCase = new Map<string, { sum: number; weight: number }>()
+  for (const row of rows) {
+    const value = by!.value(row, side)
+    if (value === undefined) continue
+    const own = byCase.get(row.caseId) ?? { sum: 0, weight: 0 }
+    byCase.set(row.caseId, { sum: own.sum + by!.weight(row) * value, weight: own.weight + by!.weight(row) })
+  }
+  const cases = [...byCase.values()].filter((c) => c.weight > 0)
+  const values = cases.map((c) => c.sum / c.weight)
+  const weights = cases.map((c) => c.weight)
+  return estimate(values, { seed, resamples, bounds, weights, of: (mean) => by!.of(mean) })
 }
 
 /** What of an edit's row its costs are. */

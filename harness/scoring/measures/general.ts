@@ -1,5 +1,6 @@
 import { GENERAL, type Probe } from '../../../datasets/types'
 import type { TargetScore } from '../../model'
+import { choicesOf, choiceTexts } from './labels'
 import { DIVERGENCE, type Measure, scoreKey } from './measure'
 
 /*
@@ -60,12 +61,10 @@ export const choiceAccuracy: Measure = {
   comparableWith: ['general-choice'],
   unit: 'share',
   labels: { locality: 'right choices' },
-  continuations: ({ choices }: Probe): Record<string, string> =>
-    Object.fromEntries((choices?.texts ?? []).map((text, i) => [`choice_${i}`, text])),
-  scores(scored: Readonly<Record<string, TargetScore>>, { choices }: Probe): Record<string, number> {
-    if (choices === undefined) return {}
-    const nll = choices.texts.map((_, i) => scored[`choice_${i}`]!.nll.reduce((a, b) => a + b, 0))
-    return { chosen: Number(nll.indexOf(Math.min(...nll)) === choices.right) }
+  continuations: choiceTexts,
+  scores(scored: Readonly<Record<string, TargetScore>>, probe: Probe): Record<string, number> {
+    const nll = choicesOf(probe, scored)
+    return nll.length === 0 ? {} : { chosen: Number(nll.indexOf(Math.min(...nll)) === probe.choices!.right) }
   },
   value: ({ scores }, side) => scores[scoreKey('chosen', side)]
 }

@@ -1,12 +1,14 @@
 import { closestTo } from '../../closest'
 import { UserError } from '../../errors'
+import { knowledgeAssessment } from './cka'
 import { conflictMagnitude, conflictScore, distortion, failureRate, ignoreRate, tiedFactDamage } from './conflict'
 import { exactMatch } from './exact-match'
 import { freeAnswer, judgedAnswer } from './free-answer'
 import { bitsPerByte, choiceAccuracy, generalDivergence } from './general'
+import { labelAccuracy, reciprocalRank } from './labels'
 import type { Measure } from './measure'
 import { instanceWise, multiHopMean } from './multi-hop'
-import { perplexity } from './perplexity'
+import { perplexity, pooledPerplexity } from './perplexity'
 import { probability, probabilityMagnitude } from './probability'
 import { divergence, sentimentShift } from './sentiment'
 import { tokenMatch } from './token-match'
@@ -50,6 +52,10 @@ export const MEASURES: readonly Measure[] = [
   distortion,
   ignoreRate,
   failureRate,
+  labelAccuracy,
+  reciprocalRank,
+  knowledgeAssessment,
+  pooledPerplexity,
   fluency,
   consistency,
   freeAnswer,

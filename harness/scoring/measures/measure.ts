@@ -30,6 +30,12 @@ export interface Measure {
   readonly between?: boolean
   /** The value of one answer; undefined where it measures nothing. */
   value(row: AnswerRow, side: Side): number | undefined
+  /** Instead of a mean over cases: answers weigh as much as they have tokens, and the mean of `value` becomes something else at the end. */
+  readonly pooled?: {
+    value(row: AnswerRow, side: Side): number | undefined
+    weight(row: AnswerRow): number
+    of(mean: number): number
+  }
   /** All answers of a case together, whatever their property, are worth their least; reported under this property. */
   readonly allUnder?: Property
   /** Ways of asking one thing count each, instead of the best of them. */

@@ -17,7 +17,7 @@ export const perplexity: Measure = {
   needs: 'likelihood',
   unit: 'number',
   headline: true,
-  labels: { accuracy: 'PPL', locality: 'PPL of what stays' },
+  labels: { accuracy: 'PPL', generality: 'PPL', locality: 'PPL of what stays' },
   // Most tokens of a sentence are the same whatever it says.
   ungraded: ['accuracy'],
   continuations({ expected, gold }: Probe): Record<string, string> {
@@ -25,9 +25,25 @@ export const perplexity: Measure = {
     return text === undefined ? {} : { text }
   },
   scores: ({ text }: Readonly<Record<string, TargetScore>>): Record<string, number> =>
-    text === undefined ? {} : { text_nll: mean(text.nll) },
+    text === undefined ? {} : { text_nll: mean(text.nll), text_tokens: text.nll.length },
   value({ scores }, side) {
     const nll = scores[scoreKey('text_nll', side)]
     return nll === undefined ? undefined : Math.exp(nll)
+  }
+}
+
+/** Perplexity over all tokens of a dataset together, exp(Σ nll / Σ tokens), instead of a mean of texts' perplexities (Onoe et al. 2023). */
+export const pooledPerplexity: Measure = {
+  ...perplexity,
+  name: 'pooled-perplexity',
+  title: 'Perplexity over all tokens',
+  source: 'Onoe et al. 2023, arXiv 2305.01651; yasumasaonoe/entity_knowledge_propagation',
+  comparableWith: ['pooled-perplexity'],
+  labels: { accuracy: 'PPL', portability: 'PPL', locality: 'PPL of what stays' },
+  ungraded: ['accuracy', 'portability'],
+  pooled: {
+    value: ({ scores }, side) => scores[scoreKey('text_nll', side)],
+    weight: ({ scores }) => scores[scoreKey('text_tokens', 'before')] ?? 0,
+    of: Math.exp
   }
 }

@@ -1,0 +1,1 @@
+export { ecbd } from './ecbd'

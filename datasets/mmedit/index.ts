@@ -1,0 +1,1 @@
+export { mmedit } from './mmedit'

@@ -1,0 +1,1 @@
+export { nqSituatedQa } from './nq'

@@ -1,0 +1,1 @@
+export { rippleEdits } from './rippleedits'

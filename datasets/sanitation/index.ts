@@ -1,0 +1,1 @@
+export { sanitation } from './sanitation'

@@ -1,0 +1,1 @@
+export { trex } from './trex'

@@ -1,0 +1,1 @@
+export { wikigen } from './wikigen'

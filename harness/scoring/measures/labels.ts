@@ -1,0 +1,62 @@
+import type { Probe } from '../../../datasets/types'
+import type { TargetScore } from '../../model'
+import { type Measure, scoreKey } from './measure'
+
+/*
+ * Which of several answers is the likeliest: what a classifier's head decides, a language model says by the likelihood of the labels' words
+ * (EleutherAI/lm-evaluation-harness, acc: log likelihoods summed over tokens, the first of equals).
+ */
+
+/** Negative log likelihood of every choice. */
+export const choicesOf = ({ choices }: Probe, scored: Readonly<Record<string, TargetScore>>): number[] =>
+  (choices?.texts ?? []).map((_, i) => scored[`choice_${i}`]!.nll.reduce((a, b) => a + b, 0))
+
+export const choiceTexts = ({ choices }: Probe): Record<string, string> =>
+  Object.fromEntries((choices?.texts ?? []).map((text, i) => [`choice_${i}`, text]))
+
+const shared = {
+  needs: 'likelihood',
+  unit: 'share',
+  higherIsBetter: true,
+  bounds: [0, 1],
+  headline: true,
+  continuations: choiceTexts,
+  scores(scored: Readonly<Record<string, TargetScore>>, probe: Probe): Readonly<Record<string, number>> {
+    const nll = choicesOf(probe, scored)
+    if (nll.length === 0) return {}
+    const right = probe.choices?.right
+    const label = nll.indexOf(Math.min(...nll))
+    if (right === undefined) return { label }
+    return { label, label_right: right, label_rank: nll.filter((n) => n < nll[right]!).length + 1 }
+  }
+} as const
+
+/** Right labels; where what is expected is the model's own answer, labels that stay. */
+export const labelAccuracy: Measure = {
+  ...shared,
+  name: 'label-accuracy',
+  title: 'Labels',
+  source:
+    'De Cao et al. 2021, arXiv 2104.08164; Mitchell et al. 2022, arXiv 2206.06520; Hartvigsen et al. 2023, arXiv 2211.11031',
+  comparableWith: ['label-accuracy'],
+  labels: { accuracy: 'label', generality: 'label', portability: 'label', locality: 'label stays' },
+  value({ property, scores }, side) {
+    const label = scores[scoreKey('label', side)]
+    const right = property === 'locality' ? scores[scoreKey('label', 'before')] : scores[scoreKey('label_right', side)]
+    return label === undefined || right === undefined ? undefined : Number(label === right)
+  }
+}
+
+/** One over the place of the right label among all, by likelihood: the mean is the mean reciprocal rank. */
+export const reciprocalRank: Measure = {
+  ...shared,
+  name: 'reciprocal-rank',
+  title: 'Reciprocal rank of the right label',
+  source: 'Hernandez et al. 2023, arXiv 2304.00740 (REMEDI)',
+  comparableWith: ['reciprocal-rank'],
+  labels: { accuracy: 'MRR', generality: 'MRR' },
+  value({ property, scores }, side) {
+    const rank = scores[scoreKey('label_rank', side)]
+    return rank === undefined || property === 'locality' ? undefined : 1 / rank
+  }
+}
