@@ -385,6 +385,20 @@ describe('MQuAKE', () => {
     expect({ ...flatter, place: '' }).toEqual({ ...nested, place: '' })
   })
 
+  it('asks the instances that a split leaves unedited for the old answer', async () => {
+    const [row] = sample('mquake/sample/remastered.json')
+    const of = (label: string, case_id: number) => ({ ...row, case_id, split: { 1: [label] } })
+    const [edited, other] = await load('mquake', [of('edited', 1), of('', 2)], { options: { edited: 1 } })
+    expect(edited!.unedited).toBeUndefined()
+    expect(edited!.probes.some((p) => p.kind === 'rewrite')).toBe(true)
+    expect(other).toMatchObject({ unedited: true, requests: edited!.requests })
+    expect(new Set(other!.probes.map((p) => `${p.property}/${p.kind}`))).toEqual(new Set(['locality/unedited']))
+    expect(other!.probes[0]!.expected).toEqual(edited!.probes.find((p) => p.kind === 'multi-hop')!.needs!.expected)
+    await expect(load('mquake', [of('edited', 1)], { options: { edited: 100 } })).rejects.toThrow(
+      "'split' does not say"
+    )
+  })
+
   it('puts the demonstrations of a file before questions, with thoughts or without', async () => {
     writeFileSync(join(dir, 'shown.txt'), 'Q: a? A: b\n')
     const options = { prompting: 'few-shot', prompts: 'shown.txt' }

@@ -89,6 +89,8 @@ export interface EditCase {
   readonly probes: readonly Probe[]
   /** What is to be written is the last so many tokens of the text that prompt and target are together, whichever they are for a model. */
   readonly lastTokens?: number
+  /** Its facts are not written: it is asked under the edits of the cases that share its batch (MQuAKE-Remastered). */
+  readonly unedited?: true
   /** The facts contradict each other: they are inserted one after another, whatever the method holds. */
   readonly inOrder?: true
   /** Where it stands, for messages: `counterfact.json:12`, or the embedded world. */

@@ -28,7 +28,9 @@ const shared = {
   new_single_hops: z.array(hop).nullish(),
   /** Where the relations of hops are: at the top, or within. */
   new_triples: triples,
-  orig: z.object({ new_triples: triples }).nullish()
+  orig: z.object({ new_triples: triples }).nullish(),
+  /** MQuAKE-Remastered: which instances are edited when so many are. */
+  split: z.record(z.string(), z.array(z.string())).nullish()
 }
 const rewrite = { prompt: slot, subject: text }
 
@@ -63,6 +65,14 @@ const switches = z.strictObject({
     .optional()
     .describe(
       'Demonstrations by relation for hops that are not edited, prompts/rel-prompts.json, relative to the data file; without it they are asked alone'
+    ),
+  edited: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      "MQuAKE-Remastered: the instances that its 'split' calls edited when so many are; the others are asked for the old answer under the same edit"
     )
 })
 type Switches = z.output<typeof switches>
@@ -72,6 +82,8 @@ interface Prompting {
   readonly style: Switches['prompting']
   readonly demonstrations: string
   readonly ofRelation: Readonly<Record<string, string>>
+  /** How many instances are edited, of those that are asked; all when missing. */
+  readonly edited?: number | undefined
 }
 
 export const mquake: Dataset = {
@@ -111,7 +123,7 @@ const layouts = (prompting: Prompting): Layout[] => [
 ]
 
 /** @throws UserError when a file of demonstrations is missing or is none */
-function promptingOf({ prompting: style, prompts, hop_prompts }: Switches, dir: string): Prompting {
+function promptingOf({ prompting: style, prompts, hop_prompts, edited }: Switches, dir: string): Prompting {
   const read = (key: string, file: string): string => {
     const path = resolve(dir, file)
     if (existsSync(path)) return readFileSync(path, 'utf8').trim()
@@ -128,6 +140,7 @@ function promptingOf({ prompting: style, prompts, hop_prompts }: Switches, dir: 
   }
   return {
     style,
+    edited,
     demonstrations: style === 'direct' ? '' : read('prompts', prompts!),
     ofRelation: hop_prompts === undefined ? {} : demonstrationsByRelation(read('hop_prompts', hop_prompts), hop_prompts)
   }
@@ -177,9 +190,27 @@ function toCase(r: Instance, index: number, prompting: Prompting): PlacelessCase
     ...new Set(present([answer, ...(typeof more === 'string' ? [more] : (more ?? []))]).map((a) => a.trim()))
   ]
   const before = [...answers(r.answer, r.answer_alias), ...answers(r.answer, r.answer_extended)]
-  return {
+  const about = {
     id: `mquake-${r.case_id ?? index}`,
-    requests: edits as [(typeof edits)[number], ...typeof edits],
+    requests: edits as [(typeof edits)[number], ...typeof edits]
+  }
+  const split = prompting.edited === undefined ? undefined : r.split?.[prompting.edited]
+  if (prompting.edited !== undefined && split === undefined)
+    return new Unusable('malformed', `its 'split' does not say what is edited when ${prompting.edited} are`)
+  if (split?.includes('edited') === false) {
+    const stays = r.questions.map(
+      (question): Probe => ({
+        property: 'locality',
+        kind: 'unedited',
+        ...asked(question, prompting),
+        expected: [...new Set(before)],
+        anyOf: 'questions'
+      })
+    )
+    return { ...about, unedited: true, probes: stays }
+  }
+  return {
+    ...about,
     probes: [
       // Edit-wise: the cloze alone.
       ...edits.map(

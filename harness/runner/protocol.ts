@@ -49,6 +49,10 @@ export const insertsOneByOne = (
 
 /** @throws UserError when a method that holds one fact an edit is to hold several */
 export function checkHolds({ holdsMany, title }: EditingMethod, protocol: Protocol, cases: readonly EditCase[]): void {
+  if (cases.some((c) => c.unedited === true) && (protocol.kind !== 'batch' || protocol.size < cases.length))
+    throw new UserError(`${cases.length} cases share the edits of some of them`, {
+      hint: `put all into one edit: protocols: [{ batch: ${cases.length} }]`
+    })
   if (holdsMany || protocol.oneByOne || protocol.kind === 'single') return
   const { size } = protocol
   const several = cases.find((c) => c.requests.length > 1)

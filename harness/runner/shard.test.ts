@@ -161,6 +161,19 @@ it('a case with several facts is one edit of all of them, and is asked once', as
   expect(answers).toHaveLength(2)
 })
 
+it('asks cases that are not edited under the edits of those that share their batch', async () => {
+  const [first, second] = CASES as [EditCase, EditCase]
+  const cases = [first, { ...second, unedited: true as const }]
+  const { answers, stored } = await run(
+    { kind: 'batch', size: 2, oneByOne: false },
+    { cases, storeEditsOf: [first.id] }
+  )
+  expect(stored[0]!.edit.requests).toEqual(first.requests)
+  const { answers: alone } = await run({ kind: 'single', oneByOne: false }, { cases: [first] })
+  expect(answers.filter((a) => a.caseId === first.id).map((a) => a.after)).toEqual(alone.map((a) => a.after))
+  expect(answers.filter((a) => a.caseId === second.id)).toHaveLength(second.probes.length)
+})
+
 it('inserts facts that contradict each other one after another, and scores the model between them', async () => {
   const prompt = 'The colour of France is'
   const request = (target: string) => ({ prompt, subject: 'France', target })

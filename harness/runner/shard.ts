@@ -229,7 +229,7 @@ class MethodShard {
   }
 }
 
-const factsOf = (group: readonly EditCase[]) => group.flatMap((c) => c.requests)
+const factsOf = (group: readonly EditCase[]) => group.flatMap((c) => (c.unedited === true ? [] : c.requests))
 
 export function chunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
