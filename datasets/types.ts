@@ -79,6 +79,9 @@ export const GENERAL: readonly string[] = ['general-text', 'general-choice']
 /** Kinds of what the model writes of itself: no answers, so that none is right or wrong. */
 export const WRITTEN: readonly string[] = ['generation']
 
+/** Kinds that are reported apart and have right answers. */
+export const ANSWERED_APART: readonly string[] = APART.filter((kind) => !WRITTEN.includes(kind))
+
 /** Kinds that have measures of their own, and no others. */
 export const OWN_MEASURES: readonly string[] = [...GENERAL, ...WRITTEN]
 

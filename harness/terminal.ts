@@ -15,6 +15,10 @@ export function table(cells: readonly (readonly string[])[], { right = [] as rea
 
 export const percent = (share: number): string => (100 * share).toFixed(1)
 
+/** A share in percent, or any other number in three digits. */
+export const inUnit = (unit: 'share' | 'number', value: number): string =>
+  unit === 'share' ? percent(value) : String(Number(value.toPrecision(3)))
+
 export function duration(seconds: number): string {
   if (seconds < 90) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`
   const minutes = Math.round(seconds / 60)

@@ -1,5 +1,5 @@
 import Papa from 'papaparse'
-import { APART, PROPERTIES } from '../datasets/types'
+import { ANSWERED_APART, PROPERTIES } from '../datasets/types'
 import type { AnswerRow } from '../harness/results/rows'
 import type { RunSummary } from '../harness/scoring/types'
 
@@ -51,7 +51,7 @@ export function resultRecords(runs: readonly RunSummary[]): Record<string, unkno
           })
         ),
         ...Object.fromEntries(
-          APART.map((kind) => [
+          ANSWERED_APART.map((kind) => [
             `${kind.replaceAll('-', '_')}_exact_match`,
             kinds.find((k) => k.kind === kind)?.edited.mean
           ])

@@ -14,12 +14,12 @@ const runs = [1, 2, 3].map((n) => ({
 }))
 const about = { label: EVIL, model: 'm', dataset: 'd', protocol: 'single' }
 const shares: Series = {
-  ...{ ...about, what: 'locality', machine: null },
+  ...({ ...about, what: 'locality', unit: 'share', higherIsBetter: true, machine: null } as const),
   points: [1, 1, 0.5].map((value, i) => ({ run: runs[i]!.id, value, interval: { low: value - 0.1, high: value } })),
   steps: [{ at: 2, before: 1, after: 0.5, p: 0.01, lost: 9, won: 0, run: 'nightly-3', changed: ['version 1 → 2'] }]
 }
 const times: Series = {
-  ...{ ...about, what: 'time', machine: 'A, 2 cores' },
+  ...({ ...about, what: 'time', unit: 'ms', higherIsBetter: false, machine: 'A, 2 cores' } as const),
   points: [90, 91, 140].map((value, i) => ({ run: runs[i]!.id, value, interval: null })),
   steps: []
 }

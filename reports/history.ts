@@ -32,10 +32,12 @@ function historyView(history: History, { hrefOf }: Links) {
       text: stepText(of, step),
       worse: worsens(of, step)
     })),
-    // Properties share a chart; times of every machine have their own.
+    // Shares have one chart together; other measures, and times of every machine, their own.
     settings: [...settings].map(([title, own]) => ({
       title,
-      charts: [...groupBy(own, (s) => s.machine).values()].map((some) => chart(some, runs))
+      charts: [
+        ...groupBy(own, ({ unit, what, machine }) => (unit === 'share' ? unit : `${what} ${machine}`)).values()
+      ].map((some) => chart(some, runs))
     })),
     failed: runs
       .filter((run) => run.passed === false)
@@ -48,28 +50,37 @@ function chart(series: readonly Series[], runs: readonly RunAbout[]) {
   const places = new Map(runs.map((run, i) => [run.id, i]))
   const x = (id: string) => (runs.length === 1 ? 0.5 : places.get(id)! / (runs.length - 1))
   const runOf = (id: string) => runs[places.get(id)!]!
-  const time = series[0]!.what === 'time'
-  const most = time ? niceTop(series.flatMap((s) => s.points.map((p) => p.value))) : 1
+  const { unit, what, machine } = series[0]!
+  const shares = unit === 'share'
+  const most = shares ? 1 : niceTop(series.flatMap((s) => s.points.map((p) => p.value)).filter(Number.isFinite))
   const about = (s: Series, { run, value }: Point) =>
     `${day(runOf(run))} ${run}: ${s.what} ${seriesValue(s, value)}${runOf(run).passed === false ? ', its gate failed' : ''}`
   return {
-    about: time ? `median time per fact, ms (${series[0]!.machine})` : 'right answers, %',
+    about: unit === 'ms' ? `median time per fact, ms (${machine})` : shares ? 'right answers, %' : what,
     svg: drawChart({
       title: `${seriesName(series[0]!)}: ${series.map((s) => s.what).join(', ')}, run by run`,
       axis: 'runs',
       ticks: dated(runs).map((run) => ({ x: x(run.id), text: run.startedAt.slice(5, 10) })),
-      grid: time ? [0, 0.5, 1].map((y) => ({ y, text: String(y * most) })) : SHARES_GRID,
+      grid: shares ? SHARES_GRID : [0, 0.5, 1].map((y) => ({ y, text: String(y * most) })),
       marks: series.flatMap((s) => s.steps.map((step) => ({ x: x(step.run), about: stepText(s, step) }))),
       lines: series.map((s) => ({
         name: s.what,
         points: s.points.map((point) => ({
-          ...{ x: x(point.run), y: point.value / most, about: about(s, point), bad: runOf(point.run).passed === false },
-          ...(point.interval ?? {})
+          ...{
+            x: x(point.run),
+            y: within(point.value / most),
+            about: about(s, point),
+            bad: runOf(point.run).passed === false
+          },
+          ...(shares && point.interval !== null ? point.interval : {})
         }))
       }))
     })
   }
 }
+
+/** What is endless, or below nothing, is drawn at the edge. */
+const within = (y: number): number => Math.min(1, Math.max(0, Number.isNaN(y) ? 1 : y))
 
 const day = ({ startedAt }: RunAbout): string => startedAt.slice(0, 10)
 

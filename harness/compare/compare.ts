@@ -1,4 +1,4 @@
-import { APART, PROPERTIES, type Property } from '../../datasets/types'
+import { ANSWERED_APART, APART, PROPERTIES, type Property } from '../../datasets/types'
 import { groupBy } from '../group-by'
 import { type MachineAbout, machineName, type Setting } from '../results/manifest'
 import { protocolName } from '../results/protocol'
@@ -191,7 +191,7 @@ const NOTHING = {
 export const LINES: readonly { readonly key: string; readonly property: Property; readonly kind: string | null }[] =
   PROPERTIES.flatMap((property) => [
     { key: property, property, kind: null },
-    ...APART.map((kind) => ({ key: `${property}, ${kind}`, property, kind }))
+    ...ANSWERED_APART.map((kind) => ({ key: `${property}, ${kind}`, property, kind }))
   ])
 
 /** The line a row belongs to. */

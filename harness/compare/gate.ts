@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { APART, PROPERTIES } from '../../datasets/types'
+import { ANSWERED_APART, APART, PROPERTIES } from '../../datasets/types'
 import { type Comparison, isLoss, type PropertyComparison } from './compare'
 import { flipCells, lineName } from './text'
 
@@ -11,7 +11,10 @@ const which = {
   dataset: z.string().optional(),
   protocol: z.string().optional().describe('As `bench compare` names it, such as `single`'),
   property: z.enum(PROPERTIES).optional(),
-  kind: z.enum(APART).optional().describe('A kind that is reported apart; properties alone are meant without it')
+  kind: z
+    .enum(ANSWERED_APART)
+    .optional()
+    .describe('A kind that is reported apart; properties alone are meant without it')
 }
 
 /** What a run must keep beside its baseline. */

@@ -1,4 +1,4 @@
-import { percent } from '../terminal'
+import { inUnit } from '../terminal'
 import type { History, HistoryStep, RunAbout, Series } from './history'
 
 /* How a history reads: cells of its tables and sentences, for terminals, pages and feeds alike. */
@@ -7,9 +7,9 @@ import type { History, HistoryStep, RunAbout, Series } from './history'
 export const seriesName = ({ label, model, dataset, protocol }: Omit<Series, 'points' | 'steps'>): string =>
   `${label} on ${model}, ${dataset}${protocol === 'single' ? '' : `, ${protocol}`}`
 
-/** A share in percent, or a time. */
-export const seriesValue = ({ what }: Pick<Series, 'what'>, value: number): string =>
-  what === 'time' ? `${value.toFixed(1)} ms` : percent(value)
+/** A share in percent, a time, or a number. */
+export const seriesValue = ({ unit }: Pick<Series, 'unit'>, value: number): string =>
+  unit === 'ms' ? `${value.toFixed(1)} ms` : inUnit(unit, value)
 
 export const SERIES_HEADER = ['setting', 'what', 'runs', 'first', 'lowest', 'highest', 'last', 'trend']
 
@@ -40,16 +40,17 @@ function spark(values: readonly number[]): string {
 }
 
 /** A step in a sentence. */
-export function stepText(series: Series, { before, after, p, lost, won, changed }: HistoryStep): string {
+export function stepText(series: Series, { before, after, p, lost: fell, won: rose, changed }: HistoryStep): string {
+  const [lost, won] = series.higherIsBetter ? [fell, rose] : [rose, fell]
   const cases = lost === undefined ? '' : `${lost} edits lost, ${won} won, `
   const how = `${cases}p ${p < 0.001 ? '< 0.001' : p.toFixed(3)}`
   const since = changed.length === 0 ? 'nothing that a manifest names changed' : `changed: ${changed.join(', ')}`
-  return `${seriesName(series)}: ${series.what} ${seriesValue(series, before)} → ${seriesValue(series, after)}${series.what === 'time' ? '' : ' %'} (${how}); ${since}`
+  return `${seriesName(series)}: ${series.what} ${seriesValue(series, before)} → ${seriesValue(series, after)}${series.unit === 'share' ? ' %' : ''} (${how}); ${since}`
 }
 
 /** Whether a step is for the worse. */
-export const worsens = ({ what }: Pick<Series, 'what'>, { before, after }: HistoryStep): boolean =>
-  what === 'time' ? after > before : after < before
+export const worsens = ({ higherIsBetter }: Pick<Series, 'higherIsBetter'>, { before, after }: HistoryStep): boolean =>
+  higherIsBetter ? after < before : after > before
 
 /** All steps, the newest first. */
 export function stepsOf({ runs, series }: History): { run: RunAbout; series: Series; step: HistoryStep }[] {

@@ -8,6 +8,7 @@ import { estimate, median } from '../scoring/intervals'
 import type { Estimate } from '../scoring/types'
 import { asked, LINES, lineOf } from './compare'
 import { gatePassed } from './find-run'
+import { type MeasuredValues, measuredValues } from './measured'
 import { type Step, shareSteps, timeSteps } from './steps'
 import { Tally } from './tally'
 
@@ -33,6 +34,8 @@ interface HistoryLine {
   readonly protocol: string
   /** Each case's share of right answers by its id, for every property and every kind that is reported apart. */
   readonly shares: ReadonlyMap<string, ReadonlyMap<string, number>>
+  /** Each case's value of the headline measures. */
+  readonly measured: readonly MeasuredValues[]
   /** Median time per fact; undefined where none was measured. */
   readonly ms: number | undefined
 }
@@ -40,9 +43,9 @@ interface HistoryLine {
 /** A run's place in a series. */
 export interface Point {
   readonly run: string
-  /** A share of right answers, or milliseconds. */
+  /** A share of right answers, a measure, or milliseconds. */
   readonly value: number
-  /** Of a share, its 95 % interval. */
+  /** But of times, its 95 % interval. */
   readonly interval: Pick<Estimate, 'low' | 'high'> | null
 }
 
@@ -52,14 +55,16 @@ export interface HistoryStep extends Step {
   readonly changed: readonly string[]
 }
 
-/** One property, a kind of it that is reported apart, or the time, of one setting over many runs that asked the same questions. */
+/** One property, a kind of it that is reported apart, a measure of it, or the time, of one setting over many runs that asked the same questions. */
 export interface Series {
   readonly label: string
   readonly model: string
   readonly dataset: string
   readonly protocol: string
-  /** `locality`; `locality, same-last-part`; `time`. */
+  /** `locality`; `locality, same-last-part`; `locality, KL`; `time`. */
   readonly what: string
+  readonly unit: 'share' | 'number' | 'ms'
+  readonly higherIsBetter: boolean
   /** Of times: where they were measured. */
   readonly machine: string | null
   readonly points: readonly Point[]
@@ -90,7 +95,9 @@ export const HISTORY_COLUMNS = [
   'anyOf',
   'held',
   'checkpoint',
-  'exactAfter'
+  'exactAfter',
+  'shareAfter',
+  'scores'
 ] as const satisfies readonly (keyof AnswerRow)[]
 const EDIT_COLUMNS = ['setting', 'editMs'] as const satisfies readonly (keyof EditRow)[]
 
@@ -130,7 +137,8 @@ export function historyRunOf(
         })
         return [line, new Map(cases)] as const
       })
-      return [{ setting, protocol, shares: new Map(shares), ms }]
+      const measured = measuredValues(setting.measures, answers, some)
+      return [{ setting, protocol, shares: new Map(shares), measured, ms }]
     })
   })
   return { id, name, startedAt, version, gitCommit, machine, passed: gatePassed(dir), lines }
@@ -143,31 +151,35 @@ export function historyRunOf(
 export function historyOf(runs: readonly HistoryRun[], options: HistoryOptions = HISTORY_DEFAULTS): History {
   const inOrder = [...runs].sort((a, b) => a.startedAt.localeCompare(b.startedAt) || (a.id < b.id ? -1 : 1))
   const entries = inOrder.flatMap((run) => run.lines.map((line) => ({ run, line })))
-  const ofShares = [...groupBy(entries, ({ line }) => questionsOf(line)).values()].flatMap((own) =>
-    LINES.flatMap(({ key: what }) => {
-      const measured = own.filter(({ line }) => line.shares.has(what))
-      return measured.length === 0 ? [] : [{ what, own: measured }]
-    })
-  )
+  const ofShares = [...groupBy(entries, ({ line }) => questionsOf(line)).values()].flatMap((own) => [
+    ...LINES.flatMap(({ key: what }): Line[] => {
+      const some = own.filter(({ line }) => line.shares.has(what))
+      return some.length === 0 ? [] : [{ what, own: some, ...EXACT, valuesOf: (line) => line.shares.get(what)! }]
+    }),
+    ...measuredLines(own)
+  ])
   const timed = entries.filter(({ line }) => line.ms !== undefined && !line.protocol.endsWith('asked at the end'))
   const ofTimes = [...groupBy(timed, ({ run, line }) => `${questionsOf(line)} ${machineName(run.machine)}`).values()]
-  const lines = ofShares.filter(({ what, own }) => sharesOf(own, what).some(unlikeFirst)).length
+  const lines = ofShares.filter((line) => sharesOf(line).some(unlikeFirst)).length
   const stepOptions = { ...options, lines: Math.max(1, lines) }
   const series = [
-    ...ofShares.map(({ what, own }): Series => {
-      const steps = shareSteps(sharesOf(own, what), stepOptions)
+    ...ofShares.map((of): Series => {
+      const { what, own, unit, higherIsBetter, bounds, valuesOf } = of
+      const steps = shareSteps(sharesOf(of), stepOptions)
       const points = own.map(({ run, line }) => {
-        const { mean, low, high } = estimate([...line.shares.get(what)!.values()], options)!
+        const { mean, low, high } = estimate([...valuesOf(line).values()], { ...options, bounds })!
         return { run: run.id, value: mean, interval: { low, high } }
       })
-      return { ...aboutLine(own.at(-1)!.line), what, machine: null, points, steps: named(steps, own) }
+      const about = { ...aboutLine(own.at(-1)!.line), what, unit, higherIsBetter, machine: null }
+      return { ...about, points, steps: named(steps, own) }
     }),
     ...ofTimes.map((own): Series => {
       const values = own.map(({ line }) => line.ms!)
       const steps = timeSteps(values, { ...options, lines: ofTimes.length })
       const points = own.map(({ run }, i) => ({ run: run.id, value: values[i]!, interval: null }))
       const machine = machineName(own[0]!.run.machine)
-      return { ...aboutLine(own.at(-1)!.line), what: 'time', machine, points, steps: named(steps, own) }
+      const about = { what: 'time', unit: 'ms', higherIsBetter: false, machine } as const
+      return { ...aboutLine(own.at(-1)!.line), ...about, points, steps: named(steps, own) }
     })
   ]
   const about = ({ lines: _, ...run }: HistoryRun): RunAbout => run
@@ -206,12 +218,38 @@ const aboutLine = ({ setting: { label, model, dataset }, protocol }: HistoryLine
   protocol
 })
 
-/** Run by run, the shares of all cases that any of them has, in one order. */
-function sharesOf(entries: readonly Entry[], what: string): Float64Array[] {
-  const maps = entries.map(({ line }) => line.shares.get(what)!)
-  const cases = [...new Set(maps.flatMap((shares) => [...shares.keys()]))].sort()
-  return maps.map((shares) => Float64Array.from(cases, (id) => shares.get(id) ?? Number.NaN))
+/** What a series is made of: of some runs, case by case. */
+interface Line extends Pick<Series, 'what' | 'higherIsBetter'> {
+  readonly unit: 'share' | 'number'
+  readonly bounds: readonly [number, number]
+  readonly own: readonly Entry[]
+  readonly valuesOf: (line: HistoryLine) => ReadonlyMap<string, number>
 }
+
+const EXACT = { unit: 'share', higherIsBetter: true, bounds: [0, 1] } as const
+
+/** The measures that any of the runs has. */
+function measuredLines(own: readonly Entry[]): Line[] {
+  const found = new Map(own.flatMap(({ line }) => line.measured.map((m) => [m.what, m.measure] as const)))
+  return [...found].map(([what, { unit, higherIsBetter, bounds }]) => {
+    const of = (line: HistoryLine) => line.measured.find((m) => m.what === what)
+    const some = own.filter(({ line }) => of(line) !== undefined)
+    return { what, unit, higherIsBetter, bounds, own: some, valuesOf: (line) => of(line)!.values }
+  })
+}
+
+/** Run by run, the values of all cases that any of them has, in one order; endless ones are as far as any that has an end. */
+function sharesOf({ own, valuesOf }: Line): Float64Array[] {
+  const maps = own.map(({ line }) => valuesOf(line))
+  const cases = [...new Set(maps.flatMap((values) => [...values.keys()]))].sort()
+  const most = maps.reduce((m, values) => [...values.values()].reduce(largestFinite, m), 0)
+  const number = (value = Number.NaN) =>
+    Math.abs(value) === Number.POSITIVE_INFINITY ? Math.sign(value) * most : value
+  return maps.map((values) => Float64Array.from(cases, (id) => number(values.get(id))))
+}
+
+const largestFinite = (most: number, value: number): number =>
+  Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most
 
 const unlikeFirst = (run: Float64Array, _: number, [first]: readonly Float64Array[]): boolean =>
   run.some((share, c) => !Object.is(share, first![c]))

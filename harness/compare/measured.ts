@@ -1,9 +1,17 @@
 import { APART, PROPERTIES, type Property } from '../../datasets/types'
+import { groupBy } from '../group-by'
+import type { Columns } from '../results/columns'
 import type { AnswerRow } from '../results/rows'
 import { mean } from '../scoring/intervals'
 import { MEASURES, type Measure } from '../scoring/measures'
 import type { Pairs, Rightness } from './pairs'
 import type { ComparedAnswers } from './rows'
+
+/** What measures read of answers. */
+type MeasuredColumns = Columns<
+  AnswerRow,
+  'caseId' | 'property' | 'kind' | 'anyOf' | 'exactAfter' | 'shareAfter' | 'scores'
+>
 
 /** A measure of a property, of the cases that both runs have. */
 export interface MeasuredLine extends Rightness {
@@ -28,7 +36,7 @@ export function measuredLines(
   return measures.flatMap((measure) => {
     const about = some.filter((i) => {
       const kind = run.kind.get(pairs.run[i]!)
-      return measure.about === undefined ? !APART.includes(kind) : measure.about.includes(kind)
+      return isAbout(measure, kind)
     })
     const all = measure.allUnder
     const properties = all === undefined ? PROPERTIES : [all]
@@ -56,22 +64,71 @@ function valuesOfCases(
       const [a, b] = [pairs.base[some[i]!]!, pairs.run[some[i]!]!]
       const [before, after] = [measure.value(rowOf(base, a), 'after'), measure.value(rowOf(run, b), 'after')]
       if (before === undefined || after === undefined) continue
-      const anyOf = measure.eachWay === true ? null : run.anyOf.get(b)
-      const key = anyOf === null ? `${i}` : `any of ${anyOf}`
-      const best = measure.higherIsBetter ? Math.max : Math.min
-      questions.base.set(key, best(before, questions.base.get(key) ?? before))
-      questions.run.set(key, best(after, questions.run.get(key) ?? after))
+      addWay(measure, questions.base, i, run.anyOf.get(b), before)
+      addWay(measure, questions.run, i, run.anyOf.get(b), after)
     }
     if (questions.run.size === 0) continue
-    const ofCase = (all: Iterable<number>) => (measure.allUnder === undefined ? mean(all) : Math.min(...all))
-    values.base.push(ofCase(questions.base.values()))
-    values.run.push(ofCase(questions.run.values()))
+    values.base.push(ofCase(measure, questions.base.values()))
+    values.run.push(ofCase(measure, questions.run.values()))
   }
   return { base: Float64Array.from(values.base), run: Float64Array.from(values.run) }
 }
 
+/** A headline measure of a property, case by case, of one run. */
+export interface MeasuredValues {
+  readonly measure: Measure
+  /** `accuracy, PPL`. */
+  readonly what: string
+  readonly values: ReadonlyMap<string, number>
+}
+
+/** The headline measures of a setting's rows. */
+export function measuredValues(
+  names: readonly string[],
+  answers: MeasuredColumns,
+  rows: readonly number[]
+): MeasuredValues[] {
+  const cases = [...groupBy(rows, (i) => answers.caseId.get(i))]
+  return MEASURES.filter((m) => m.headline === true && names.includes(m.name)).flatMap((measure) =>
+    (measure.allUnder === undefined ? PROPERTIES : [measure.allUnder]).flatMap((property) => {
+      const values = cases.flatMap(([caseId, own]): [string, number][] => {
+        const questions = new Map<string, number>()
+        for (const i of own) {
+          if (!isAbout(measure, answers.kind.get(i))) continue
+          if (measure.allUnder === undefined && answers.property.get(i) !== property) continue
+          const value = measure.value(rowOf(answers, i), 'after')
+          if (value !== undefined) addWay(measure, questions, i, answers.anyOf.get(i), value)
+        }
+        return questions.size === 0 ? [] : [[caseId, ofCase(measure, questions.values())]]
+      })
+      if (values.length === 0) return []
+      const label = measure.labels?.[property] ?? property
+      return [{ measure, what: label === property ? property : `${property}, ${label}`, values: new Map(values) }]
+    })
+  )
+}
+
+/** Of questions that ask one thing in several ways the best counts. */
+function addWay(
+  { eachWay, higherIsBetter }: Measure,
+  questions: Map<string, number>,
+  row: number,
+  group: string | null,
+  value: number
+): void {
+  const key = eachWay === true || group === null ? `${row}` : `any of ${group}`
+  const best = higherIsBetter ? Math.max : Math.min
+  questions.set(key, best(value, questions.get(key) ?? value))
+}
+
+const ofCase = ({ allUnder }: Measure, values: Iterable<number>): number =>
+  allUnder === undefined ? mean(values) : Math.min(...values)
+
+const isAbout = ({ about }: Measure, kind: string): boolean =>
+  about === undefined ? !APART.includes(kind) : about.includes(kind)
+
 /** What measures read of a row. */
-const rowOf = (answers: ComparedAnswers, row: number): AnswerRow =>
+const rowOf = (answers: Omit<MeasuredColumns, 'length' | 'caseId' | 'anyOf'>, row: number): AnswerRow =>
   ({
     property: answers.property.get(row),
     kind: answers.kind.get(row),

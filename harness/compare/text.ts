@@ -1,4 +1,4 @@
-import { percent } from '../terminal'
+import { inUnit } from '../terminal'
 import type { Comparison, EfficiencyComparison, Flip, PropertyComparison } from './compare'
 
 /* How a comparison reads: cells of its tables, for terminals, Markdown and pages alike. */
@@ -16,9 +16,7 @@ export const PROPERTY_HEADER = [
   'verdict'
 ]
 
-/** Shares in percent, other numbers in three digits. */
-const shown = (value: number, unit: PropertyComparison['unit']): string =>
-  unit === 'share' ? percent(value) : String(Number(value.toPrecision(3)))
+const shown = (value: number, unit: PropertyComparison['unit']): string => inUnit(unit, value)
 
 const signed = (value: number, unit: PropertyComparison['unit']): string =>
   `${value > 0 ? '+' : ''}${shown(value, unit)}`
