@@ -124,3 +124,147 @@ export function meanVector(vectors: readonly ArrayLike<number>[]): Float64Array 
   for (const v of vectors) for (let i = 0; i < mean.length; i++) mean[i] = mean[i]! + v[i]! / vectors.length
   return mean
 }
+
+/** Eigenvalues in ascending order, and their eigenvectors as rows. */
+export interface Eigen {
+  readonly values: Float64Array
+  /** Row i belongs to value i: `[n, n]`, row-major, orthonormal. */
+  readonly vectors: Float64Array
+}
+
+/**
+ * All eigenvalues and eigenvectors of a symmetric matrix, in double precision: Householder's tridiagonal form, then implicit QL (EISPACK's tred2 and
+ * tql2). Rotations act on rows, which are contiguous.
+ * @param matrix row-major, `[n, n]`; only its lower triangle is read
+ * @throws RangeError when an eigenvalue is not found in 50 rotations
+ */
+export function symmetricEigen(matrix: ArrayLike<number>, n: number): Eigen {
+  const a = new Float64Array(n * n)
+  for (let i = 0; i < n; i++) for (let j = 0; j <= i; j++) a[i * n + j] = a[j * n + i] = matrix[i * n + j]!
+  const { diagonal, off, reflectors } = tridiagonal(a, n)
+  // Row i is the i-th column of the product of the reflections: the vectors of the tridiagonal form turn into those of the matrix.
+  const vectors = backTransform(reflectors, n)
+  implicitQl(diagonal, off, vectors, n)
+  return sortedEigen(diagonal, vectors, n)
+}
+
+interface Reflector {
+  /** First index it acts on. */
+  readonly from: number
+  /** v of I − v·vᵀ·scale, on the indexes from there. */
+  readonly v: Float64Array
+  readonly scale: number
+}
+
+/** A = Q·T·Qᵀ with T tridiagonal; `a` is overwritten. */
+function tridiagonal(a: Float64Array, n: number) {
+  const off = new Float64Array(n)
+  const reflectors: Reflector[] = []
+  for (let k = 0; k < n - 2; k++) {
+    const from = k + 1
+    const size = n - from
+    // Column k below the diagonal, which is row k right of it.
+    const v = a.slice(k * n + from, k * n + n)
+    const length = norm(v)
+    const alpha = v[0]! > 0 ? -length : length
+    off[k] = alpha
+    if (length === 0) continue
+    v[0] = v[0]! - alpha
+    const scale = 2 / dot(v, v)
+    // A := A − v·wᵀ − w·vᵀ with p = scale·A·v, w = p − (scale/2)·(pᵀv)·v.
+    const w = new Float64Array(size)
+    for (let i = 0; i < size; i++) {
+      const row = (from + i) * n + from
+      let sum = 0
+      for (let j = 0; j < size; j++) sum += a[row + j]! * v[j]!
+      w[i] = scale * sum
+    }
+    const half = (scale / 2) * dot(w, v)
+    for (let i = 0; i < size; i++) w[i] = w[i]! - half * v[i]!
+    for (let i = 0; i < size; i++) {
+      const row = (from + i) * n + from
+      const [vi, wi] = [v[i]!, w[i]!]
+      for (let j = 0; j < size; j++) a[row + j] = a[row + j]! - vi * w[j]! - wi * v[j]!
+    }
+    reflectors.push({ from, v, scale })
+  }
+  if (n > 1) off[n - 2] = a[(n - 1) * n + n - 2]!
+  const diagonal = Float64Array.from({ length: n }, (_, i) => a[i * n + i]!)
+  return { diagonal, off, reflectors }
+}
+
+/** Qᵀ, the transposed product of the reflections: rows of the identity, each reflected in turn. */
+function backTransform(reflectors: readonly Reflector[], n: number): Float64Array {
+  const q = new Float64Array(n * n)
+  for (let i = 0; i < n; i++) q[i * n + i] = 1
+  for (const { from, v, scale } of [...reflectors].reverse()) {
+    const size = n - from
+    // Q := H·Q, kept transposed: every row of Qᵀ is reflected.
+    for (let i = from; i < n; i++) {
+      const row = i * n + from
+      let sum = 0
+      for (let j = 0; j < size; j++) sum += q[row + j]! * v[j]!
+      sum *= scale
+      if (sum !== 0) for (let j = 0; j < size; j++) q[row + j] = q[row + j]! - sum * v[j]!
+    }
+  }
+  return q
+}
+
+/** Turns the off-diagonal into zeros, and the rows of `z` with it. */
+function implicitQl(d: Float64Array, e: Float64Array, z: Float64Array, n: number): void {
+  for (let l = 0; l < n; l++) {
+    for (let tries = 0; ; tries++) {
+      let m = l
+      for (; m < n - 1; m++) if (Math.abs(e[m]!) <= Number.EPSILON * (Math.abs(d[m]!) + Math.abs(d[m + 1]!))) break
+      if (m === l) break
+      if (tries === 50) throw new RangeError(`eigenvalue ${l} of ${n} is not found`)
+      let g = (d[l + 1]! - d[l]!) / (2 * e[l]!)
+      let r = Math.hypot(g, 1)
+      g = d[m]! - d[l]! + e[l]! / (g + (g < 0 ? -r : r))
+      let [s, c, p] = [1, 1, 0]
+      let i = m - 1
+      for (; i >= l; i--) {
+        const f = s * e[i]!
+        const b = c * e[i]!
+        r = Math.hypot(f, g)
+        e[i + 1] = r
+        if (r === 0) {
+          d[i + 1] = d[i + 1]! - p
+          e[m] = 0
+          break
+        }
+        s = f / r
+        c = g / r
+        g = d[i + 1]! - p
+        r = (d[i]! - g) * s + 2 * c * b
+        p = s * r
+        d[i + 1] = g + p
+        g = c * r - b
+        rotateRows(z, n, i, c, s)
+      }
+      if (r === 0 && i >= l) continue
+      d[l] = d[l]! - p
+      e[l] = g
+      e[m] = 0
+    }
+  }
+}
+
+/** Rows i and i + 1 turned into each other. */
+function rotateRows(z: Float64Array, n: number, i: number, c: number, s: number): void {
+  const [a, b] = [i * n, (i + 1) * n]
+  for (let k = 0; k < n; k++) {
+    const f = z[b + k]!
+    const g = z[a + k]!
+    z[b + k] = s * g + c * f
+    z[a + k] = c * g - s * f
+  }
+}
+
+function sortedEigen(values: Float64Array, vectors: Float64Array, n: number): Eigen {
+  const order = [...values.keys()].sort((i, j) => values[i]! - values[j]!)
+  const sorted = new Float64Array(n * n)
+  for (const [to, from] of order.entries()) sorted.set(vectors.subarray(from * n, (from + 1) * n), to * n)
+  return { values: Float64Array.from(order, (i) => values[i]!), vectors: sorted }
+}

@@ -4,6 +4,9 @@ import { crossEntropy } from '../../harness/tensor'
 import type { FactRow, LocatedFact } from './facts'
 import type { SubjectState } from './key'
 
+/** What is changed at the subject's last token: what W_proj gives (ROME's value), or the residual stream after the block (MEMIT's z). */
+export type ChangedAt = 'mlp' | 'block'
+
 /** The objective of one fact, and its gradient for the change of the value, `[dim]`. */
 export interface Evaluation {
   /** Mean over the contexts and the target's tokens of −log P, in nats. */
@@ -46,14 +49,16 @@ const PASS = 64
 export class ValueObjective {
   readonly #model: LanguageModel
   readonly #layer: number
+  readonly #at: ChangedAt
   readonly #klFactor: number
   #bundles: readonly Bundle[]
 
   constructor(
     model: LanguageModel,
     facts: readonly LocatedFact[],
-    { layer, kl_factor }: { readonly layer: number; readonly kl_factor: number }
+    { layer, kl_factor, at = 'mlp' }: { readonly layer: number; readonly kl_factor: number; readonly at?: ChangedAt }
   ) {
+    this.#at = at
     this.#model = model
     this.#layer = layer
     this.#klFactor = kl_factor
@@ -77,7 +82,7 @@ export class ValueObjective {
     for (const bundle of this.#bundles) {
       tf.tidy(() => {
         const weights = tf.tensor2d([...Array(facts).fill(1), ...Array(facts).fill(this.#klFactor)], [2, facts])
-        const f = (delta: tf.Tensor) => shareOf(this.#model, this.#layer, bundle, delta as tf.Tensor2D)
+        const f = (delta: tf.Tensor) => shareOf(this.#model, this.#layer, this.#at, bundle, delta as tf.Tensor2D)
         const { value, grad } = tf.valueAndGrad(f)(tf.tensor2d(flat, [facts, dim]), weights)
         addTo(objective, value.dataSync())
         addTo(gradient, grad.dataSync())
@@ -101,13 +106,13 @@ export class ValueObjective {
 }
 
 /** What a bundle's rows add to nll and kl of the facts: delta `[facts, dim]` -> `[2, facts]`. */
-function shareOf(model: LanguageModel, layer: number, bundle: Bundle, delta: tf.Tensor2D): tf.Tensor2D {
+function shareOf(model: LanguageModel, layer: number, at: ChangedAt, bundle: Bundle, delta: tf.Tensor2D): tf.Tensor2D {
   const [facts] = delta.shape
   const labelled = labelsOf(bundle.rows)
   const drift = bundle.rows.flatMap((row, i) =>
     row.labels.length === 0 ? [{ row: i, fact: row.fact, at: 0, share: 1 }] : []
   )
-  const logits = logitsOf(model, layer, bundle, delta, positions([...labelled, ...drift])) // [labels + drift, vocab]
+  const logits = logitsOf(model, layer, at, bundle, delta, positions([...labelled, ...drift])) // [labels + drift, vocab]
   const [, vocab] = logits.shape
   const said = tf.slice(logits, [0, 0], [labelled.length, vocab])
   const labels = tf.tensor1d(
@@ -136,6 +141,7 @@ function perFact(
 function logitsOf(
   model: LanguageModel,
   layer: number,
+  changed: ChangedAt,
   { rows, suffix, values, past }: Bundle,
   delta: tf.Tensor2D,
   logitsAt: Positions
@@ -143,7 +149,8 @@ function logitsOf(
   const [batch, seq, dim] = suffix.shape
   const facts = Int32Array.from(rows, (r) => r.fact)
   const ofRow = tf.gather(delta, tf.tensor1d(facts, 'int32')) as tf.Tensor2D // [rows, dim]
-  const perRow = model.mlpEffect(layer, values, ofRow).reshape([batch, 1, dim])
+  const effect = changed === 'mlp' ? model.mlpEffect(layer, values, ofRow) : ofRow
+  const perRow = effect.reshape([batch, 1, dim])
   const added = seq > 1 ? tf.concat([perRow, tf.zeros([batch, seq - 1, dim])], 1) : perRow
   const hidden = suffix.add(added) as tf.Tensor3D
   const tokens = { ids: new Int32Array(batch * seq), batch, seq, lengths: rows.map(lengthOf) }
@@ -215,7 +222,8 @@ function bundleOf(model: LanguageModel, rows: readonly Row[], layer: number): Bu
     const alone = rowsOf(bundle, [...drift])
     const logitsAt = positions(alone.rows.map((_, i) => ({ row: i, at: 0 })))
     const facts = Math.max(...alone.rows.map((r) => r.fact)) + 1
-    return tf.logSoftmax(logitsOf(model, layer, alone, tf.zeros([facts, dim]), logitsAt)) as tf.Tensor2D
+    // Nothing is changed yet, wherever it will be.
+    return tf.logSoftmax(logitsOf(model, layer, 'block', alone, tf.zeros([facts, dim]), logitsAt)) as tf.Tensor2D
   })
   bundle.before.dispose()
   return { ...bundle, before }

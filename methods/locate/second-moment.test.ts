@@ -8,7 +8,7 @@ import { useBackend, valuesOf } from '../../harness/tensor'
 import { Cholesky, norm } from '../../harness/tensor/linalg'
 import { contextOf } from '../context'
 import type { PrepareContext } from '../types'
-import { secondMoment } from './second-moment'
+import { secondMoment, secondMoments } from './second-moment'
 
 let model: LanguageModel
 let cacheDir: string
@@ -51,7 +51,7 @@ it('is the mean of the keys’ outer products over all tokens', () => {
   )
   const b = Float64Array.from({ length: n }, (_, i) => Math.cos(i))
   const wanted = naive.solve(b)
-  const got = secondMoment(model, site, everything, context('a')).solve(b)
+  const got = secondMoment(model, site, everything, context('a')).factor.solve(b)
   expect(norm(got.map((x, i) => x - wanted[i]!)) / norm(wanted)).toBeLessThan(1e-2)
 })
 
@@ -95,7 +95,7 @@ it('is another one on another backend: whoever fills the cache decides no answer
 it('has its ridge on the diagonal, a share of its mean', () => {
   const n = model.config.ffDim
   const solve = (ridge: number) => {
-    const factor = secondMoment(model, site, { tokens: 1e9, ridge }, context('ridge'))
+    const { factor } = secondMoment(model, site, { tokens: 1e9, ridge }, context('ridge'))
     return (b: Float64Array) => factor.solve(b)
   }
   const [plain, ridged] = [solve(0), solve(0.5)]
@@ -149,4 +149,51 @@ it('leaves no tensor behind', () => {
   const before = tf.memory().numTensors
   secondMoment(model, site, everything, context('leak'))
   expect(tf.memory().numTensors).toBe(before)
+})
+
+describe('several sites', () => {
+  const sites = ['layers.0.mlp.proj', site]
+  const matrices = (some: readonly string[], id: string) =>
+    secondMoments(model, some, everything, context(id)).map((m) => m.matrix)
+
+  it('are computed in one pass, to the same numbers; those that are there are not computed again', () => {
+    const said: string[] = []
+    const of = (some: readonly string[]) =>
+      secondMoments(model, some, everything, {
+        ...context('sites'),
+        onSetup: (what, how) => void said.push(`${what} ${how}`)
+      })
+    of(sites.slice(0, 1))
+    const [first, second] = of(sites)
+    expect(said.map((s) => s.split(' ').at(-1))).toEqual(['computed', 'cached', 'computed'])
+    const alone = matrices([site], 'alone')[0]!
+    expect(norm(second!.matrix.map((x, i) => x - alone[i]!)) / norm(alone)).toBeLessThan(1e-6)
+    expect(first!.matrix).not.toEqual(second!.matrix)
+  })
+
+  it('go on after an interruption, to the last bit', () => {
+    const fresh = matrices(sites, 'uninterrupted')
+    let passes = 0
+    const interrupted = Object.create(model) as LanguageModel
+    const stopping = (at: number) => {
+      passes = 0
+      interrupted.forward = (batch, options) => {
+        if (++passes > at) throw new Error('stopped')
+        return model.forward(batch, options)
+      }
+    }
+    const clock = jest.spyOn(performance, 'now')
+    let now = 0
+    // Every batch takes a minute.
+    clock.mockImplementation(() => (now += 60_000))
+    stopping(2)
+    expect(() => secondMoments(interrupted, sites, everything, context('cut'))).toThrow('stopped')
+    stopping(1e9)
+    const logs: string[] = []
+    const resumed = secondMoments(interrupted, sites, everything, context('cut', logs)).map((m) => m.matrix)
+    clock.mockRestore()
+    expect(logs[0]).toContain('goes on')
+    expect(resumed).toEqual(fresh)
+    expect(readdirSync(join(cacheDir, 'second-moments')).filter((f) => f.endsWith('.partial'))).toEqual([])
+  })
 })

@@ -3,11 +3,13 @@ import type { LanguageModel } from '../../harness/model'
 import { norm } from '../../harness/tensor/linalg'
 import { Adam } from '../../harness/tensor/optimizer'
 import type { Fact, LocatedFact } from './facts'
-import { ValueObjective } from './objective'
+import { type ChangedAt, ValueObjective } from './objective'
 
 /** Names as in the hparams files of kmeng01/rome. */
 export interface ValueHyperparameters {
   readonly layer: number
+  /** Where the change is; at the MLP when missing. */
+  readonly at?: ChangedAt
   readonly v_num_grad_steps: number
   readonly v_lr: number
   readonly v_weight_decay: number
@@ -17,7 +19,9 @@ export interface ValueHyperparameters {
 }
 
 export interface OptimisedValue {
-  /** Change of the value at the subject's last token, `[dim]`. */
+  /** What is there before the change, `[dim]`: in the first context, at the subject's last token. */
+  readonly before: Float32Array
+  /** Its change, `[dim]`. */
   readonly delta: Float32Array
   /** Loss of every step: `nll + kl + decay`. */
   readonly losses: readonly number[]
@@ -34,7 +38,7 @@ export function optimiseValues(
   facts: readonly LocatedFact[],
   h: ValueHyperparameters
 ): OptimisedValue[] {
-  const initial = facts.map(({ states }) => states[0]!.value)
+  const initial = facts.map((fact) => (h.at === 'block' ? streamAt(fact) : fact.states[0]!.value))
   const deltas = initial.map((v) => new Float32Array(v.length))
   const losses: number[][] = facts.map(() => [])
   const last = facts.map(() => ({ nll: 0, kl: 0 }))
@@ -72,7 +76,14 @@ export function optimiseValues(
   } finally {
     objective.dispose()
   }
-  return deltas.map((delta, i) => ({ delta, losses: losses[i]!, ...last[i]! }))
+  return deltas.map((delta, i) => ({ before: initial[i]!, delta, losses: losses[i]!, ...last[i]! }))
+}
+
+/** The residual stream after the block at the subject's last token of the first context. */
+function streamAt({ contexts, states }: LocatedFact): Float32Array {
+  const { hidden, value } = states[0]!
+  const at = contexts[0]!.subject * value.length
+  return hidden.slice(at, at + value.length)
 }
 
 function clamp(delta: Float32Array, longest: number): void {

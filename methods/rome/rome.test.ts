@@ -3,10 +3,11 @@ import * as tf from '@tensorflow/tfjs-core'
 import { combined, type Edit, type EditRequest, edited, type LowRankPart } from '../../harness/edit'
 import { encodeTarget, type LanguageModel, openModel, readSafetensorsHeader, readTensor } from '../../harness/model'
 import { matmulFlops, useBackend } from '../../harness/tensor'
-import { Cholesky, dot, norm } from '../../harness/tensor/linalg'
+import { dot, norm } from '../../harness/tensor/linalg'
 import { contextOf, editAll } from '../context'
 import { contextTemplates } from '../locate/contexts'
 import { factOf } from '../locate/facts'
+import { SecondMoment } from '../locate/second-moment'
 import { rome } from '.'
 import expected from './golden/expected.json'
 import { type RomeHyperparameters, romeHyperparameters } from './hyperparameters'
@@ -15,13 +16,13 @@ import { type RomeHyperparameters, romeHyperparameters } from './hyperparameters
 
 type Case = (typeof expected.cases)[number]
 let model: LanguageModel
-let factor: Cholesky
+let moment: SecondMoment
 
 beforeAll(async () => {
   await useBackend('onnxruntime', { threads: 1 })
   model = await openModel(join(__dirname, '../../harness/model/golden/gptj'))
   const { tensors } = readSafetensorsHeader(join(__dirname, 'golden/second-moment.safetensors'))
-  factor = new Cholesky(readTensor('C', tensors.get('C')!), 128)
+  moment = new SecondMoment(Float64Array.from(readTensor('C', tensors.get('C')!)), 128)
 })
 afterAll(() => model.dispose())
 
@@ -29,7 +30,7 @@ async function editFacts(
   facts: readonly EditRequest[],
   h: RomeHyperparameters,
   contexts: readonly string[],
-  C: Cholesky | undefined
+  C: SecondMoment | undefined
 ): Promise<Edit[]> {
   const edits: Edit[] = []
   const groups = facts.map((fact) => [fact])
@@ -65,7 +66,7 @@ describe.each(expected.cases.map((c, i) => [`${i}: ${c.key}, layer ${c.layer}, '
     test('subject position, loss curve, key direction and update are those of the official code', async () => {
       const [row] = factOf(model.tokenizer, expected.templates, request(c)).contexts
       expect(row!.subject).toBe(c.lookup)
-      const [edit] = await editFacts([request(c)], hyperparameters(c), expected.templates, factor)
+      const [edit] = await editFacts([request(c)], hyperparameters(c), expected.templates, moment)
       const curve = edit!.diagnostics.lossCurve!
       expect(curve).toHaveLength(c.losses.length)
       for (const [step, loss] of c.losses.entries()) expect(Math.abs(curve[step]! - loss)).toBeLessThan(1e-2 * loss)
@@ -93,7 +94,7 @@ test.each(expected.sequences.map((q) => [q.key, q] as const))(
       const groups = [[request({ ...c, key })]]
       for await (const [edit] of rome.edit(under, groups, h, contextOf(), {
         contexts: expected.templates,
-        C: factor
+        C: moment
       })) {
         const curve = edit!.diagnostics.lossCurve!
         expect(curve).toHaveLength(c.losses.length)
@@ -119,7 +120,7 @@ test.each(expected.sequences.map((q) => [q.key, q] as const))(
       [request({ ...second!, key })],
       hyperparameters({ ...second!, key }),
       expected.templates,
-      factor
+      moment
     )
     expect(Math.abs(alone!.diagnostics.lossCurve![0]! - second!.losses[0]!)).toBeGreaterThan(0.1)
   }
@@ -130,9 +131,9 @@ describe('edits of several facts', () => {
 
   test('computed together are those computed alone', async () => {
     const h = hyperparameters(some()[0]!)
-    const together = await editFacts(some().map(request), h, expected.templates, factor)
+    const together = await editFacts(some().map(request), h, expected.templates, moment)
     for (const [i, c] of some().entries()) {
-      const [alone] = await editFacts([request(c)], h, expected.templates, factor)
+      const [alone] = await editFacts([request(c)], h, expected.templates, moment)
       for (const name of ['u', 'v'] as const) {
         const [a, b] = [together[i]!, alone!].map((e) => (e.parts[0] as { u: Float32Array; v: Float32Array })[name])
         expect(compare(a!, [...b!]).relativeError).toBeLessThan(1e-3)
@@ -141,28 +142,28 @@ describe('edits of several facts', () => {
   })
 
   test('stop one by one, each as it would alone', async () => {
-    const edits = await editFacts(some().map(request), hyperparameters(some()[0]!), expected.templates, factor)
+    const edits = await editFacts(some().map(request), hyperparameters(some()[0]!), expected.templates, moment)
     const curves = edits.map((e) => e.diagnostics.lossCurve!)
     // Between the losses of the facts: some stop at once, some never.
     const stop_loss = curves.map((c) => Math.min(...c)).sort((a, b) => a - b)[1]! + 1e-6
     const h = { ...hyperparameters(some()[0]!), stop_loss }
     const start = matmulFlops()
-    const together = await editFacts(some().map(request), h, expected.templates, factor)
+    const together = await editFacts(some().map(request), h, expected.templates, moment)
     const spent = matmulFlops() - start
-    await editFacts(some().map(request), { ...h, stop_loss: 0 }, expected.templates, factor)
+    await editFacts(some().map(request), { ...h, stop_loss: 0 }, expected.templates, moment)
     // Those that are done cost nothing more.
     expect(spent / (matmulFlops() - start - spent)).toBeLessThan(0.95)
     const lengths = together.map((e) => e.diagnostics.lossCurve!.length)
     expect(Math.min(...lengths)).toBeLessThan(20)
     expect(Math.max(...lengths)).toBe(20)
     for (const [i, c] of some().entries()) {
-      const [alone] = await editFacts([request(c)], h, expected.templates, factor)
+      const [alone] = await editFacts([request(c)], h, expected.templates, moment)
       expect(alone!.diagnostics.lossCurve!.length).toBe(lengths[i])
     }
   })
 
   test('leave no tensor and no buffer behind, and the weights as they were', async () => {
-    const run = () => editFacts(some().map(request), hyperparameters(some()[0]!), expected.templates, factor)
+    const run = () => editFacts(some().map(request), hyperparameters(some()[0]!), expected.templates, moment)
     const hash = model.weightsHash()
     await run()
     const memory = () => {
@@ -231,8 +232,8 @@ describe('context templates', () => {
 
   it('all have a say in the edit', async () => {
     const c = expected.cases[0]!
-    const [alone] = await editFacts([request(c)], hyperparameters(c), ['{}'], factor)
-    const [all] = await editFacts([request(c)], hyperparameters(c), expected.templates, factor)
+    const [alone] = await editFacts([request(c)], hyperparameters(c), ['{}'], moment)
+    const [all] = await editFacts([request(c)], hyperparameters(c), expected.templates, moment)
     const [a, b] = [alone!, all!].map((e) => (e.parts[0] as { v: Float32Array }).v)
     expect(compare(a!, [...b!]).relativeError).toBeGreaterThan(1e-2)
   })
@@ -252,9 +253,9 @@ describe('what an edit costs', () => {
   it('is its own, the same alone or in company', async () => {
     const some = expected.cases.filter((c) => c.key === 'mean' && c.layer === 1 && c.v_lr === 0.5)
     const h = hyperparameters(some[0]!)
-    const together = await editFacts(some.map(request), h, expected.templates, factor)
+    const together = await editFacts(some.map(request), h, expected.templates, moment)
     for (const [i, c] of some.entries()) {
-      const [alone] = await editFacts([request(c)], h, expected.templates, factor)
+      const [alone] = await editFacts([request(c)], h, expected.templates, moment)
       expect(together[i]!.diagnostics.flops).toBe(alone!.diagnostics.flops)
     }
   })
