@@ -20,6 +20,8 @@ import { contextOf, editAll } from '../methods/context'
  * `npm run bench:sweep -- rome gptj-mini 40 '[{"clamp_norm_factor":4},{"clamp_norm_factor":16}]'`
  */
 
+const blocks = (count: number) => Array.from({ length: count }, (_, i) => i)
+
 const percent = (share: number | undefined): string =>
   (share === undefined ? '-' : (100 * share).toFixed(1)).padStart(6)
 
@@ -43,10 +45,12 @@ async function sweep(
     const scored = dataset.measures.map(findMeasure)
     const base = askBase(model, cases, { localityTokens: 8, measures: scored })
     for (const { layer: only, ...variant } of variants) {
-      const layers = only === undefined ? Array.from({ length: model.config.layers }, (_, i) => i) : [only]
+      // Several blocks that are edited together are one place.
+      const layers = 'layers' in variant ? [variant.layers] : only === undefined ? blocks(model.config.layers) : [only]
       for (const layer of layers) {
         const known = publishedValues(methodName, model.config)?.hyperparameters ?? method.defaults?.(model.config)
-        const where = known !== undefined && 'layers' in known ? { layers: [layer] } : { layer }
+        const where =
+          'layers' in variant ? {} : known !== undefined && 'layers' in known ? { layers: [layer] } : { layer }
         const h = method.hyperparameters.parse({ ...known, ...variant, ...where })
         await method.prepare?.(model, h, context, undefined)
         const start = performance.now()

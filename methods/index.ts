@@ -1,15 +1,19 @@
 import { closestTo } from '../harness/closest'
 import { UserError } from '../harness/errors'
+import { alphaedit } from './alphaedit'
+import { emmet } from './emmet'
 import { ft } from './ft'
 import { ftL } from './ft-l'
 import { ftM } from './ft-m'
 import { ike } from './ike'
+import { memit } from './memit'
+import { rRome } from './r-rome'
 import { regexPatch } from './regex-patch'
 import { rome } from './rome'
 import type { EditingMethod } from './types'
 
 /** Every method; a new one is a folder and a line here. */
-export const METHODS: readonly EditingMethod[] = [ft, ftL, ftM, ike, regexPatch, rome]
+export const METHODS: readonly EditingMethod[] = [ft, ftL, ftM, ike, regexPatch, rome, rRome, memit, emmet, alphaedit]
 
 /** @throws UserError with the closest name when there is no such method */
 export function findMethod(name: string, place?: string): EditingMethod {

@@ -30,6 +30,14 @@ export interface MethodContext {
   readonly corpus?: Corpus
 }
 
+/** What a method may use while it edits. */
+export interface EditContext extends MethodContext {
+  /** What the edits before have come to, where these are to be put on top of them: their parts are in the model that is given. */
+  readonly before?: Edit
+  /** Others will be put on top of these: what those need is to be carried. */
+  readonly goesOn?: true
+}
+
 export interface PrepareContext extends MethodContext {
   /** What `make` gives, made once for all that the worker prepares under this key, which must name everything it depends on. */
   keep<T>(key: string, make: () => T): T
@@ -99,7 +107,7 @@ export interface EditingMethod<H = unknown, P = unknown> {
     model: LanguageModel,
     groups: readonly (readonly EditRequest[])[],
     h: H,
-    context: MethodContext,
+    context: EditContext,
     prepared: P
   ): AsyncIterable<readonly Edit[]>
 }

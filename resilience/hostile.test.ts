@@ -209,7 +209,7 @@ describe('data files', () => {
       writeFileSync(file, '[{"prompt": "')
       truncateSync(file, 6e9)
     }
-    expect(await reading(endless)).toMatch(/data\.json:1: a record of more than 67108864 bytes/)
+    expect(await reading(endless)).toMatch(/data\.json:1: a record of more than 268435456 bytes/)
   })
   test('a record a million lists deep', async () => {
     const deep = (file: string) => writeFileSync(file, `[${'['.repeat(1e6)}${']'.repeat(1e6)}]`)

@@ -1,3 +1,5 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DATASETS, loadCases } from '../../datasets'
 import type { EditCase } from '../../datasets/types'
@@ -6,29 +8,45 @@ import { contextOf } from '../../methods/context'
 import type { EditingMethod } from '../../methods/types'
 import { type LanguageModel, openModel } from '../model'
 import { packageRoot } from '../package-root'
+import { describeCorpus, openCorpus } from '../runner/corpus'
 import { useBackend } from '../tensor'
 import { verifyDataset } from './dataset'
 import type { Finding } from './finding'
 import { verifyMethod } from './method'
 
 let model: LanguageModel
+let cache: string
 const cases: EditCase[] = []
 beforeAll(async () => {
   await useBackend('onnxruntime', { threads: 1 })
   model = await openModel('gptj-mini')
+  cache = mkdtempSync(join(tmpdir(), 'bench-conformance-'))
   const options = { onBadRecord: 'fail', seed: 0, split: 'train', limit: 8 } as const
   for await (const c of loadCases(DATASETS[0]!, undefined, options)) cases.push(c)
 })
-afterAll(() => model.dispose())
+afterAll(() => {
+  model.dispose()
+  rmSync(cache, { recursive: true, force: true })
+})
 
+const BLOCKS = { context_templates: ['{}'], v_num_grad_steps: 5, mom2_n_tokens: 2000, mom2_ridge: 1e-3 }
 const FAST: Readonly<Record<string, Record<string, unknown>>> = {
   rome: { mom2_adjustment: false, context_templates: ['{}'], v_num_grad_steps: 5 },
+  'r-rome': { mom2_adjustment: false, context_templates: ['{}'], v_num_grad_steps: 5 },
+  memit: BLOCKS,
+  emmet: BLOCKS,
+  alphaedit: { ...BLOCKS, nullspace_threshold: 1e-2 },
   ft: { num_steps: 3 },
   'ft-l': { num_steps: 3 },
   'ft-m': { num_steps: 3 }
 }
 const verify = (method: EditingMethod) =>
-  verifyMethod(method, { model, cases, context: contextOf(), hyperparameters: FAST[method.name] ?? {} })
+  verifyMethod(method, {
+    model,
+    cases,
+    context: contextOf({ cacheDir: cache, corpus: openCorpus(describeCorpus('world')) }),
+    hyperparameters: FAST[method.name] ?? {}
+  })
 const problems = (findings: readonly Finding[]) => findings.filter((f) => f.problem !== undefined)
 
 it.each(METHODS.map((m) => [m.name, m] as const))('%s keeps what every method promises', async (_, method) => {

@@ -6,7 +6,15 @@ import type { Edit } from './types'
 export function combined(first: Edit | undefined, second: Edit): Edit {
   if (first === undefined) return second
   const parts = mergedParts([...first.parts, ...second.parts])
-  return { method: second.method, requests: [...first.requests, ...second.requests], parts, diagnostics: {} }
+  // Whoever made the second knew the first: what it carries holds for both.
+  const carry = second.carry ?? first.carry
+  return {
+    method: second.method,
+    requests: [...first.requests, ...second.requests],
+    parts,
+    ...(carry === undefined ? {} : { carry }),
+    diagnostics: {}
+  }
 }
 
 /** Parts with those of one kind at one site merged into one, where the kind can. */

@@ -1,4 +1,12 @@
-export { divergenceEdited, generateEdited, nameUnder, promptUnder, scoreEdited, type UnderEdit } from './apply'
+export {
+  changesUnder,
+  divergenceEdited,
+  generateEdited,
+  nameUnder,
+  promptUnder,
+  scoreEdited,
+  type UnderEdit
+} from './apply'
 export { checkEdit } from './check'
 export { combined } from './combine'
 export { edited } from './edited'

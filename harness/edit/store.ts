@@ -4,11 +4,11 @@ import { z } from 'zod'
 import { UserError } from '../errors'
 import { allFinite } from '../finite'
 import { readJsonObject } from '../json-file'
-import { readSafetensorsHeader, readTensor, writeSafetensors } from '../model'
+import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from '../model'
 import { replaceWhole } from '../replace'
 import { type EditPart, kindOf } from './kinds'
 import type { StoredArrays } from './kinds/kind'
-import type { Edit } from './types'
+import type { CarriedArray, Edit } from './types'
 
 /** Of a stored edit; another one is refused. */
 const EDIT_FORMAT = 'model-edit-1'
@@ -26,6 +26,8 @@ const storedEdit = z.object({
     })
   ),
   parts: z.array(z.looseObject({ kind: z.string() })),
+  /** Names of what is carried, and their shapes. */
+  carry: z.record(z.string(), z.array(z.number().int().min(0))).optional(),
   values: z.record(z.string(), z.number()).optional()
 })
 
@@ -35,7 +37,7 @@ export interface EditedModel {
   readonly hash: string
 }
 
-/** Bytes of what must be kept of an edit: its numbers in float32, and its texts. */
+/** Bytes of what must be kept of an edit to ask it: its numbers in float32, and its texts. */
 export function editBytes(edit: Edit): number {
   return edit.parts.reduce((sum, part) => {
     const kind = kindOf(part)
@@ -46,17 +48,22 @@ export function editBytes(edit: Edit): number {
 
 /** Writes a folder with edit.json and edit.safetensors, all of it or nothing. */
 export function saveEdit(dir: string, edit: Edit, model: EditedModel): void {
-  const tensors = new Map(
+  const tensors = new Map<string, TensorToWrite>(
     edit.parts.flatMap((part, i) =>
       Object.entries(kindOf(part).arrays(part)).map(([name, array]) => [`${i}.${name}`, array] as const)
     )
   )
+  const carry = Object.entries(edit.carry ?? {})
+  for (const [name, array] of carry) tensors.set(`carry.${name}`, array)
   const json: z.input<typeof storedEdit> = {
     format: EDIT_FORMAT,
     method: edit.method,
     model: { name: model.name, hash: model.hash },
     requests: [...edit.requests],
     parts: edit.parts.map((part) => ({ kind: part.kind, ...kindOf(part).headerOf(part) })),
+    ...(edit.carry === undefined
+      ? {}
+      : { carry: Object.fromEntries(carry.map(([name, { shape }]) => [name, [...shape]])) }),
     ...(edit.diagnostics.values === undefined ? {} : { values: { ...edit.diagnostics.values } })
   }
   replaceWhole(dir, (fresh) => {
@@ -79,12 +86,12 @@ export function loadEdit(dir: string): { edit: Edit; model: EditedModel } {
     new UserError(`not a stored edit: ${z.prettifyError(error)}`, { place: file })
   const parsed = storedEdit.safeParse(readJsonObject(file))
   if (!parsed.success) throw notStored(parsed.error)
-  const { method, requests, model, values } = parsed.data
+  const { method, requests, model, carry, values } = parsed.data
   const { tensors } = readSafetensorsHeader(join(dir, 'edit.safetensors'))
-  const arraysOf = (part: number): StoredArrays => ({
-    has: (name) => tensors.has(`${part}.${name}`),
+  const arraysOf = (of: number | 'carry'): StoredArrays => ({
+    has: (name) => tensors.has(`${of}.${name}`),
     read(array, length) {
-      const name = `${part}.${array}`
+      const name = `${of}.${array}`
       const entry = tensors.get(name)
       const data = entry && readTensor(name, entry)
       if (data?.length !== length)
@@ -103,7 +110,12 @@ export function loadEdit(dir: string): { edit: Edit; model: EditedModel } {
   const withoutUndefined = requests.map(({ previousTarget, ...rest }) =>
     previousTarget === undefined ? rest : { ...rest, previousTarget }
   )
-  return { edit: { method, requests: withoutUndefined, parts, diagnostics }, model }
+  const carried = Object.entries(carry ?? {}).map(([name, shape]): [string, CarriedArray] => {
+    const length = shape.reduce((a, b) => a * b, 1)
+    return [name, { shape, data: arraysOf('carry').read(name, length) }]
+  })
+  const more = carry === undefined ? {} : { carry: Object.fromEntries(carried) }
+  return { edit: { method, requests: withoutUndefined, parts, ...more, diagnostics }, model }
 }
 
 /** The same error, seen from outside of what it is about. */

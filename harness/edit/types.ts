@@ -21,7 +21,15 @@ export interface Edit {
   readonly method: string
   readonly requests: readonly EditRequest[]
   readonly parts: readonly EditPart[]
+  /** What a method must know of this edit to edit on top of it (the keys that AlphaEdit keeps); never part of an answer. */
+  readonly carry?: Readonly<Record<string, CarriedArray>>
   readonly diagnostics: EditDiagnostics
+}
+
+/** An array that is carried from edit to edit. */
+export interface CarriedArray {
+  readonly shape: readonly number[]
+  readonly data: Float32Array
 }
 
 export interface EditDiagnostics {

@@ -1,4 +1,4 @@
-import type { EditingMethod, MethodContext } from '../../methods/types'
+import type { EditContext, EditingMethod } from '../../methods/types'
 import { checkEdit, combined, type Edit, type EditRequest, edited } from '../edit'
 import { UserError } from '../errors'
 import type { LanguageModel } from '../model'
@@ -26,7 +26,7 @@ export interface Outcome {
 }
 
 export interface EditGroupsOptions {
-  readonly context: MethodContext
+  readonly context: EditContext
   /** Insert the facts of a group one after another, each on top of those before. */
   readonly oneByOne: boolean
   /** Called when an edit failed. */
@@ -97,7 +97,12 @@ async function oneAfterAnother(
   const done: Outcome[] = []
   for (const request of group) {
     const under = soFar === undefined ? model : edited(model, soFar)
-    const own = { ...options, onFailure: (_: number, problem: unknown) => options.onFailure?.(index, problem) }
+    const before = soFar === undefined ? options.context.before : combined(options.context.before, soFar)
+    const own = {
+      ...options,
+      context: { ...options.context, goesOn: true, ...(before === undefined ? {} : { before }) } as const,
+      onFailure: (_: number, problem: unknown) => options.onFailure?.(index, problem)
+    }
     for await (const [outcome] of editGroups(ready, under, [[request]], own)) {
       if (outcome!.edit === undefined) return outcome!
       between = soFar

@@ -1,5 +1,5 @@
 import { type EditCase, GENERAL } from '../../datasets/types'
-import type { MethodContext } from '../../methods/types'
+import type { EditContext, MethodContext } from '../../methods/types'
 import { combined, type Edit, type EditDiagnostics, editBytes, edited } from '../edit'
 import { UserError } from '../errors'
 import type { LanguageModel } from '../model'
@@ -155,7 +155,8 @@ class MethodShard {
     let waiting = new Waiting()
     for (const group of chunks(own.cases, groupSize(this.#task.protocol))) {
       const under = soFar === undefined ? this.#model : edited(this.#model, soFar)
-      for await (const [outcome] of this.#edit(under, [group])) {
+      const chained = { goesOn: true, ...(soFar === undefined ? {} : { before: soFar }) } as const
+      for await (const [outcome] of this.#edit(under, [group], chained)) {
         const between = outcome!.between && combined(soFar, outcome!.between)
         if (outcome!.edit !== undefined) soFar = combined(soFar, outcome!.edit)
         const held = start + cases.indexOf(group.at(-1)!) + 1
@@ -176,7 +177,12 @@ class MethodShard {
     return soFar
   }
 
-  #edit(under: LanguageModel, groups: readonly (readonly EditCase[])[]): AsyncGenerator<Outcome[]> {
+  /** @param chained of edits that are put on top of each other */
+  #edit(
+    under: LanguageModel,
+    groups: readonly (readonly EditCase[])[],
+    chained: Pick<EditContext, 'before' | 'goesOn'> = {}
+  ): AsyncGenerator<Outcome[]> {
     const { context, onEvent } = this.#context
     const setting = this.#setting
     const requests = groups.map(factsOf)
@@ -191,7 +197,7 @@ class MethodShard {
     }
     return counted(
       editGroups(this.#ready, under, requests, {
-        context,
+        context: { ...context, ...chained },
         oneByOne:
           insertsOneByOne(this.#ready.method, this.#task.protocol) ||
           groups.some((g) => g.some((c) => c.inOrder === true)),

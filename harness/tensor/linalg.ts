@@ -9,10 +9,15 @@ export class Cholesky {
 
   /**
    * @param matrix row-major, `[n, n]`; only its lower triangle is read
+   * @param factored the matrix is the factor itself, and is kept
    * @throws RangeError when the matrix is not positive definite
    */
-  constructor(matrix: ArrayLike<number>, n: number) {
+  constructor(matrix: ArrayLike<number>, n: number, factored?: true) {
     this.n = n
+    if (factored) {
+      this.#factor = matrix as Float64Array
+      return
+    }
     const l = new Float64Array(n * n)
     for (let i0 = 0; i0 < n; i0 += TILE) {
       const rows = Math.min(TILE, n - i0)
@@ -26,6 +31,28 @@ export class Cholesky {
       }
     }
     this.#factor = l
+  }
+
+  /** The factor of A + Σ v·vᵀ: n² operations a vector instead of n³ anew. */
+  updated(vectors: readonly ArrayLike<number>[]): Cholesky {
+    const { n } = this
+    const factor = this.#factor.slice()
+    for (const vector of vectors) {
+      const x = Float64Array.from(vector)
+      for (let k = 0; k < n; k++) {
+        const diagonal = factor[k * n + k]!
+        const r = Math.hypot(diagonal, x[k]!)
+        const [c, s] = [r / diagonal, x[k]! / diagonal]
+        if (s === 0) continue
+        factor[k * n + k] = r
+        for (let i = k + 1; i < n; i++) {
+          const l = (factor[i * n + k]! + s * x[i]!) / c
+          factor[i * n + k] = l
+          x[i] = c * x[i]! - s * l
+        }
+      }
+    }
+    return new Cholesky(factor, n, true)
   }
 
   /** x of A·x = b. */

@@ -4,6 +4,10 @@ import type { PrepareContext } from '../types'
 
 const TOP_K = 5
 
+/** What MEMIT's contexts begin with (kmeng01/memit, `get_context_templates`): a text each, of so many tokens. */
+const STARTS = ['The', 'Therefore', 'Because', 'I', 'You']
+const START_LENGTH = 10
+
 /** Names as in the hparams files of kmeng01/rome. */
 export interface ContextHyperparameters {
   /** [length in tokens, how many]. */
@@ -32,6 +36,34 @@ export function contextTemplates(
   return templates
 }
 
+/** MEMIT's contexts: the bare prompt, and a text after each of five words. */
+export function startedTemplates(
+  model: LanguageModel,
+  { context_templates: given }: Pick<ContextHyperparameters, 'context_templates'>,
+  { seed, keep, onSetup }: Pick<PrepareContext, 'seed' | 'keep' | 'onSetup'>
+): readonly string[] {
+  if (given !== undefined) return given
+  let how: 'computed' | 'cached' = 'cached'
+  const templates = keep(JSON.stringify(['started templates', model.hash, seed]), () => {
+    how = 'computed'
+    const random = randomStream(seed, 'memit/templates')
+    // The length counts the tokens a text starts from.
+    const { tokenizer } = model
+    const texts = STARTS.map((start) => {
+      const prompt = encodePrompt(tokenizer, start)
+      const options = { maxNewTokens: START_LENGTH - prompt.length, sample: { topK: TOP_K, random: () => random } }
+      const [said] = continued(model, [{ prompt, said: [] }], options)
+      return asTemplate(tokenizer.decode([...prompt.slice(tokenizer.prefix.length), ...said!]))
+    })
+    return ['{}', ...texts]
+  })
+  onSetup?.('context templates', how)
+  return templates
+}
+
+/** Braces would be taken for the place of the prompt. */
+const asTemplate = (text: string): string => `${text.replaceAll('\n\n', ' ').replace(/[{}]/g, ' ')}. {}`
+
 function generate(
   model: LanguageModel,
   lengths: ContextHyperparameters['context_template_length_params'],
@@ -48,9 +80,7 @@ function generate(
       Array.from({ length: count }, () => ({ prompt: start, said: [] })),
       { maxNewTokens: length - 1, sample: { topK: TOP_K, random: () => random } }
     )
-    // Braces would be taken for the place of the prompt.
-    for (const ids of texts)
-      templates.push(`${tokenizer.decode(ids).replaceAll('\n\n', ' ').replace(/[{}]/g, ' ')}. {}`)
+    for (const ids of texts) templates.push(asTemplate(tokenizer.decode(ids)))
   }
   return templates
 }

@@ -138,8 +138,8 @@ it('of a wide key is read from its tensor without walking through it', () => {
 it('says what to do when there is no corpus, or too little of it', () => {
   const { corpus: _, ...none } = context('a')
   expect(() => secondMoment(model, site, everything, none)).toThrow(/needs a text corpus/)
-  expect(() => secondMoment(model, site, everything, none)).toThrow(
-    expect.objectContaining({ hint: expect.stringMatching(/mom2_adjustment: false[\s\S]*locality from 97 to 70/) })
+  expect(() => secondMoment(model, site, { ...everything, instead: 'or do without' }, none)).toThrow(
+    expect.objectContaining({ hint: expect.stringMatching(/corpus: FILE[\s\S]*or do without/) })
   )
   const little = { ...none, corpus: { id: 'little', documents: () => ['one two'] } }
   expect(() => secondMoment(model, site, everything, little)).toThrow(/fewer than the \d+ dimensions of a key/)

@@ -23,6 +23,8 @@ export interface SecondMomentOptions {
   readonly tokens: number
   /** Added to the diagonal, as a share of its mean. */
   readonly ridge: number
+  /** What else a user may do who has no corpus. */
+  readonly instead?: string
 }
 
 /** The uncentred second moment C = E[k·kᵀ] of the keys of a linear site, `[n, n]`. */
@@ -57,7 +59,7 @@ export class SecondMoment {
 export function secondMoments(
   model: LanguageModel,
   sites: readonly string[],
-  { tokens, ridge }: SecondMomentOptions,
+  { tokens, ridge, instead }: SecondMomentOptions,
   context: PrepareContext
 ): SecondMoment[] {
   const { corpus, cacheDir } = context
@@ -65,10 +67,10 @@ export function secondMoments(
     throw new UserError(
       `the second moment of ${sites.join(', ')} needs a text corpus, and ${model.name} comes with none`,
       {
-        place: 'mom2_adjustment',
+        place: 'corpus',
         hint: [
-          'name one in the config: corpus: FILE, a document a line;',
-          "or set 'mom2_adjustment: false' as EasyEdit does, at a price: on gptj-mini's CounterFact accuracy falls from 100 to 35, locality from 97 to 70"
+          'name one in the config: corpus: FILE, a document a line',
+          ...(instead === undefined ? [] : [instead])
         ].join('\n')
       }
     )

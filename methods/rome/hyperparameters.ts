@@ -55,7 +55,9 @@ const TOKENS_PER_DIMENSION = 20
 
 export const secondMomentOptions = ({ ffDim }: ModelConfig, h: RomeHyperparameters) => ({
   tokens: h.mom2_n_tokens ?? TOKENS_PER_DIMENSION * ffDim,
-  ridge: h.mom2_ridge
+  ridge: h.mom2_ridge,
+  instead:
+    "or set 'mom2_adjustment: false' as EasyEdit does, at a price: on gptj-mini's CounterFact accuracy falls from 100 to 35, locality from 97 to 70"
 })
 
 /** Forward and backward through the blocks above the edited one, for every context. */

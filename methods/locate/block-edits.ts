@@ -1,0 +1,169 @@
+import { z } from 'zod'
+import type { CarriedArray, Edit, EditRequest } from '../../harness/edit'
+import type { LanguageModel, ModelConfig } from '../../harness/model'
+import { norm } from '../../harness/tensor/linalg'
+import { type Fact, factOf, type LocatedFact, locate, together } from './facts'
+import { type Insert, spread, spreadFlops } from './spread'
+import { type OptimisedValue, optimiseValues, valueFlops } from './value'
+
+/*
+ * What MEMIT and the methods after it do alike: a target z for the residual stream at every fact's subject after the last of some blocks, and parts of an
+ * edit that bring the stream there.
+ */
+
+/** Names as in the hparams files of kmeng01/memit. */
+export const blockHyperparameters = {
+  layers: z
+    .array(z.number().int().min(0))
+    .min(1)
+    .refine((layers) => layers.every((l, i) => i === 0 || l > layers[i - 1]!), 'must be in ascending order')
+    .describe('Blocks whose W_proj are edited; the targets are sought after the last of them'),
+  v_num_grad_steps: z.number().int().min(1).default(20).describe('Steps of the optimisation of a target'),
+  v_lr: z.number().positive().default(0.5).describe('Learning rate of Adam for it'),
+  v_weight_decay: z.number().min(0).default(0.5).describe('Weight of the norm of its change'),
+  clamp_norm_factor: z
+    .number()
+    .positive()
+    .default(0.75)
+    .describe('Longest change, in norms of the residual stream before the edit'),
+  kl_factor: z.number().min(0).default(0.0625).describe('Weight of the drift of what the model says about the subject'),
+  stop_loss: z.number().min(0).default(0.05).describe('The optimisation ends below this loss'),
+  context_templates: z
+    .array(z.string().refine((t) => t.split('{}').length === 2, "must hold '{}' once"))
+    .min(1)
+    .optional()
+    .describe(
+      "Context templates to use instead of the model's own texts after The, Therefore, Because, I and You; the first should be '{}'"
+    )
+}
+
+/** Of keys' second moments. */
+export const momentHyperparameters = {
+  mom2_n_tokens: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('Tokens the second moment averages over; 20 for every dimension of a key when missing'),
+  mom2_ridge: z.number().min(0).default(0).describe("Added to the second moment's diagonal, as a share of its mean")
+}
+
+type Of<Shape extends z.ZodRawShape> = z.output<z.ZodObject<Shape>>
+export type BlockHyperparameters = Of<typeof blockHyperparameters>
+export type MomentHyperparameters = Of<typeof momentHyperparameters>
+
+/** A small multiple of the key's length suffices for the second moment (arXiv 2506.04226). */
+const TOKENS_PER_DIMENSION = 20
+
+export const momentOptions = ({ ffDim }: ModelConfig, h: MomentHyperparameters) => ({
+  tokens: h.mom2_n_tokens ?? TOKENS_PER_DIMENSION * ffDim,
+  ridge: h.mom2_ridge
+})
+
+export const projections = (layers: readonly number[]): string[] => layers.map((layer) => `layers.${layer}.mlp.proj`)
+
+/** Where no file in configs/methods knows the model: blocks about as deep as in those it knows. */
+export const blockDefaults = ({ layers }: ModelConfig) => {
+  const last = Math.max(0, Math.round(layers * 0.3) - 1)
+  const first = Math.max(0, last - Math.max(1, Math.round(layers * 0.2)) + 1)
+  return { layers: Array.from({ length: last - first + 1 }, (_, i) => first + i) }
+}
+
+/** Forward and backward through the blocks above the last edited one, for each of six contexts. */
+export const blockPasses = (model: ModelConfig, h: BlockHyperparameters): number => {
+  const above = (model.layers - h.layers.at(-1)!) / model.layers
+  return (h.context_templates?.length ?? 6) * (1 + 2 * h.v_num_grad_steps * above + h.layers.length / 2)
+}
+
+/** What a method does in its own way. */
+export interface BlockMethod {
+  readonly name: string
+  readonly insert: Insert
+  /** The target of a fact, `[dim]`: the stream before and its change, unless the method has another one. Numbers to keep are added to `values`. */
+  target?(fact: LocatedFact, found: OptimisedValue, values: Record<string, number>): Float32Array
+  /** What those need to know who edit on top of the edits of some groups. */
+  carry?(groups: readonly CarryOf[]): readonly Readonly<Record<string, CarriedArray>>[]
+}
+
+/** A group whose edit is made. */
+export interface CarryOf {
+  readonly facts: readonly Fact[]
+  readonly parts: Edit['parts']
+}
+
+/** One edit for every group; groups whose facts fit run together. */
+export async function* blockEdits(
+  model: LanguageModel,
+  groups: readonly (readonly EditRequest[])[],
+  h: BlockHyperparameters,
+  contexts: readonly string[],
+  method: BlockMethod
+): AsyncGenerator<Edit[]> {
+  const last = h.layers.at(-1)!
+  let first = 0
+  for (const some of groupsTogether(groups.map((g) => g.map((r) => factOf(model.tokenizer, contexts, r))))) {
+    const facts = some.flat()
+    const values: Record<string, number>[] = []
+    const losses: (readonly number[])[] = []
+    const targets: Float32Array[] = []
+    const flops: number[] = []
+    for (const chunk of together(facts)) {
+      const located = locate(model, chunk, last)
+      const found = optimiseValues(model, located, { ...h, layer: last, at: 'block' })
+      for (const [i, fact] of located.entries()) {
+        const value = found[i]!
+        const { nll, kl, before, delta } = value
+        const own = { nll, kl, deltaNorm: norm(delta), streamNorm: norm(before) }
+        targets.push(method.target?.(fact, value, own) ?? before.map((x, d) => x + delta[d]!))
+        values.push(own)
+        losses.push(value.losses)
+        flops.push(valueFlops(model, fact, value.losses.length, last) + spreadFlops(model, fact, h.layers))
+      }
+    }
+    const starts = some.map((_, g) => some.slice(0, g).reduce((sum, group) => sum + group.length, 0))
+    const asked = some.map((group, g) => ({
+      facts: group,
+      targets: targets.slice(starts[g]!, starts[g]! + group.length)
+    }))
+    const offset = first
+    const parts = spread(model, asked, h.layers, (layer, lesson, g) => method.insert(layer, lesson, offset + g))
+    const carries = method.carry?.(some.map((own, g) => ({ facts: own, parts: parts[g]! })))
+    yield some.map((group, g): Edit => {
+      const own = <T>(all: readonly T[]) => all.slice(starts[g]!, starts[g]! + group.length)
+      const carry = carries?.[g]
+      return {
+        method: method.name,
+        requests: group.map((f) => f.request),
+        parts: parts[g]!,
+        ...(carry === undefined ? {} : { carry }),
+        diagnostics: {
+          // Of a group of many, what its facts come to in the mean.
+          ...(group.length === 1 ? { lossCurve: losses[starts[g]!]! } : {}),
+          flops: own(flops).reduce((a, b) => a + b, 0),
+          values: meanOf(own(values))
+        }
+      }
+    })
+    first += some.length
+  }
+}
+
+/** Groups, in their order, as many as are located together; a large one alone. */
+function groupsTogether(groups: readonly (readonly Fact[])[]): (readonly Fact[])[][] {
+  const sets: (readonly Fact[])[][] = []
+  let facts: Fact[] = []
+  for (const group of groups) {
+    facts = [...facts, ...group]
+    if (sets.length > 0 && together(facts).length === 1) sets.at(-1)!.push(group)
+    else {
+      sets.push([group])
+      facts = [...group]
+    }
+  }
+  return sets
+}
+
+function meanOf(values: readonly Record<string, number>[]): Record<string, number> {
+  const keys = Object.keys(values[0]!)
+  return Object.fromEntries(keys.map((k) => [k, values.reduce((sum, v) => sum + v[k]!, 0) / values.length]))
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import { checkLayers } from '../layer'
+import {
+  blockDefaults,
+  blockEdits,
+  blockHyperparameters,
+  blockPasses,
+  momentHyperparameters,
+  momentOptions,
+  projections
+} from '../locate/block-edits'
+import { leastChange, partOf, scaled } from '../locate/closed-form'
+import { startedTemplates } from '../locate/contexts'
+import { secondMoments } from '../locate/second-moment'
+import { defineMethod } from '../types'
+
+export const memitHyperparameters = z.strictObject({
+  ...blockHyperparameters,
+  ...momentHyperparameters,
+  mom2_update_weight: z
+    .number()
+    .positive()
+    .default(15000)
+    .describe('λ: what a change costs on keys of the corpus, against the facts (eq. 14)')
+})
+
+/** Mass-Editing Memory in a Transformer: many facts at once, spread over several MLPs (README.md). */
+export const memit = defineMethod({
+  name: 'memit',
+  title: 'MEMIT',
+  family: 'locate-then-edit',
+  source: 'Meng et al. 2023, arXiv 2210.07229',
+  holdsMany: true,
+  hyperparameters: memitHyperparameters,
+  defaults: blockDefaults,
+  passesPerToken: (model, h) => blockPasses(model, h),
+  check: (model, h) => checkLayers(model, h.layers),
+
+  async prepare(model, h, context) {
+    const contexts = startedTemplates(model, h, context)
+    const moments = secondMoments(model, projections(h.layers), momentOptions(model.config, h), context)
+    return { contexts, moments }
+  },
+
+  async *edit(model, groups, h, _, { contexts, moments }) {
+    const { dim, ffDim } = model.config
+    yield* blockEdits(model, groups, h, contexts, {
+      name: 'memit',
+      insert(layer, { keys, values }) {
+        const C = moments[h.layers.indexOf(layer)]!
+        const [site] = projections([layer])
+        return partOf(site!, leastChange(scaled(C, h.mom2_update_weight), keys, values), dim, ffDim)
+      }
+    })
+  }
+})
