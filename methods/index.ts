@@ -6,6 +6,7 @@ import { ft } from './ft'
 import { ftL } from './ft-l'
 import { ftM } from './ft-m'
 import { ike } from './ike'
+import { kn } from './kn'
 import { memit } from './memit'
 import { rRome } from './r-rome'
 import { regexPatch } from './regex-patch'
@@ -13,7 +14,19 @@ import { rome } from './rome'
 import type { EditingMethod } from './types'
 
 /** Every method; a new one is a folder and a line here. */
-export const METHODS: readonly EditingMethod[] = [ft, ftL, ftM, ike, regexPatch, rome, rRome, memit, emmet, alphaedit]
+export const METHODS: readonly EditingMethod[] = [
+  ft,
+  ftL,
+  ftM,
+  ike,
+  regexPatch,
+  rome,
+  rRome,
+  kn,
+  memit,
+  emmet,
+  alphaedit
+]
 
 /** @throws UserError with the closest name when there is no such method */
 export function findMethod(name: string, place?: string): EditingMethod {

@@ -66,7 +66,7 @@ function generateBatch(
   rows: readonly number[],
   items: readonly GeneratedRow[],
   texts: readonly (readonly number[])[],
-  { maxNewTokens, endsWith, changesOf, sample }: GenerateOptions,
+  { maxNewTokens, endsWith, changesOf, pastEnd = false }: GenerateOptions,
   choose: Choose,
   out: number[][]
 ): void {
@@ -97,7 +97,7 @@ function generateBatch(
         disposeCache(past)
         throw notFinite(model.name, rows[i]!)
       }
-      const ends = id === model.tokenizer.endOfText && sample?.pastEnd !== true
+      const ends = id === model.tokenizer.endOfText && !pastEnd
       if (!ends) out[rows[i]!]!.push(id)
       if (ends || endsWith?.(id) === true) done.add(i)
     }

@@ -214,6 +214,8 @@ export interface GenerateOptions {
   readonly changesOf?: ChangesOf
   /** Tokens are drawn instead of chosen. */
   readonly sample?: Sampling
+  /** The end of a text does not end a row: what follows is another text. */
+  readonly pastEnd?: boolean
 }
 
 export interface Sampling {
@@ -221,8 +223,6 @@ export interface Sampling {
   readonly topK: number
   /** Where the numbers of an item come from: one of its own makes what it says the same in any company. */
   readonly random: (item: number) => Random
-  /** The end of a text does not end it: what follows is another text. */
-  readonly pastEnd?: boolean
 }
 
 /** A model opened from a checkpoint folder: weights loaded once, read-only. Close it with `dispose`. */

@@ -38,9 +38,10 @@ export function writtenTexts(model: LanguageModel, items: readonly ToWrite[]): s
   const said = new Map<(typeof rows)[number], readonly number[]>()
   for (const same of groupBy(rows, (row) => row.ids.length).values()) {
     const randoms = same.map(({ id }) => randomStream(0, 'written', id))
-    const sample = { topK: TOP_K, random: (item: number) => randoms[item]!, pastEnd: true }
+    const sample = { topK: TOP_K, random: (item: number) => randoms[item]! }
     const maxNewTokens = Math.max(0, LENGTH - same[0]!.ids.length)
-    for (const [i, ids] of generateEdited(model, same, { maxNewTokens, sample }).entries()) said.set(same[i]!, ids)
+    for (const [i, ids] of generateEdited(model, same, { maxNewTokens, sample, pastEnd: true }).entries())
+      said.set(same[i]!, ids)
   }
   for (const row of rows) {
     const ids = [...row.ids, ...said.get(row)!].filter((id) => id !== tokenizer.endOfText)
