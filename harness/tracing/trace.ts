@@ -1,0 +1,421 @@
+import * as tf from '@tensorflow/tfjs-core'
+import { groupBy } from '../group-by'
+import {
+  disposeCache,
+  encodePrompt,
+  encodeTarget,
+  type KeyValueCache,
+  type LanguageModel,
+  lastTokenOf,
+  padBatch,
+  type SiteChange,
+  type SiteName
+} from '../model'
+import { randomStream } from '../random'
+
+/*
+ * Causal tracing (Meng et al. 2022, section 2; kmeng01/rome, experiments/causal_trace.py): the subject of a fact is made unreadable by noise, and single
+ * states are given back to see which of them bring the answer back.
+ */
+
+export interface TracedFact {
+  readonly id: string
+  readonly prompt: string
+  readonly subject: string
+  /** Where the subject stands in the prompt, in characters. */
+  readonly subjectAt: number
+  /** What is true: a fact whose first token the model does not say is not traced. */
+  readonly expected?: string
+}
+
+/**
+ * What is given back: the residual stream after a block, or what the MLPs or attentions of some blocks around it add; or the stream after a block while the
+ * MLPs, or attentions, above it stay as the noise had them (severed).
+ */
+export const KINDS = ['block', 'mlp', 'attention', 'block, mlps severed', 'block, attentions severed'] as const
+export type TraceKind = (typeof KINDS)[number]
+
+/** Where a token stands in a prompt. */
+export const ROLES = [
+  'before the subject',
+  'first subject token',
+  'middle subject tokens',
+  'last subject token',
+  'first token after',
+  'further tokens',
+  'last token'
+] as const
+export type Role = (typeof ROLES)[number]
+
+export interface TraceOptions {
+  /** Noises that an effect is the mean over. */
+  readonly samples: number
+  /** Standard deviation of the noise, in those of the embeddings of all subjects. */
+  readonly noise: number
+  /** Blocks whose MLPs, or attentions, are given back together. */
+  readonly window: number
+  readonly seed: number
+  /** Instead of drawn numbers: standard normal, `[samples, subject tokens, dim]`. */
+  readonly drawn?: (fact: TracedFact, tokens: number) => Float32Array
+  readonly onFact?: (done: number, all: number) => void
+}
+
+/** The official window is ten of 48 blocks. */
+export const defaultWindow = (layers: number): number => Math.max(1, Math.round((10 / 48) * layers))
+
+export interface Effect {
+  readonly kind: TraceKind
+  readonly token: number
+  readonly layer: number
+  /** Probability of the answer, mean over the noises. */
+  readonly probability: number
+}
+
+export interface FactTrace {
+  readonly fact: TracedFact
+  /** The tokens as text. */
+  readonly tokens: readonly string[]
+  readonly roles: readonly Role[]
+  /** The token that is traced: what the model says. */
+  readonly answer: string
+  /** Its probability without noise, and with. */
+  readonly high: number
+  readonly low: number
+  readonly effects: readonly Effect[]
+}
+
+export interface Traces {
+  readonly facts: readonly FactTrace[]
+  /** Facts that the model says something else to. */
+  readonly unknown: readonly TracedFact[]
+  /** Standard deviation of the noise. */
+  readonly noise: number
+}
+
+/** A fact as ids. */
+interface Asked {
+  readonly fact: TracedFact
+  readonly ids: readonly number[]
+  /** Tokens of the subject: from, to (exclusive). */
+  readonly from: number
+  readonly to: number
+}
+
+/** Padded tokens of rows that run together, noises included. */
+const TOGETHER = 4096
+
+/** Traces facts; those of equal shape run together. */
+export function traceFacts(model: LanguageModel, facts: readonly TracedFact[], options: TraceOptions): Traces {
+  const noise = options.noise * embeddingSpread(model, facts)
+  const asked = facts.map((fact) => asIds(model, fact))
+  const known = answersOf(model, asked)
+  const traced = asked.flatMap((a, i) => {
+    const { expected } = a.fact
+    const { answer, high } = known[i]!
+    const right = expected === undefined || encodeTarget(model.tokenizer, expected)[0] === answer
+    return right ? [{ ...a, answer, high }] : []
+  })
+  const found = new Map<TracedFact, FactTrace>()
+  for (const alike of groupBy(traced, ({ ids, from, to }) => `${ids.length} ${from} ${to}`).values()) {
+    const size = Math.max(1, Math.floor(TOGETHER / (options.samples * alike[0]!.ids.length)))
+    for (let start = 0; start < alike.length; start += size) {
+      const some = alike.slice(start, start + size)
+      for (const trace of traceAlike(model, some, noise, options)) found.set(trace.fact, trace)
+      options.onFact?.(found.size, traced.length)
+    }
+  }
+  return {
+    facts: facts.flatMap((fact) => found.get(fact) ?? []),
+    unknown: facts.filter((fact) => !found.has(fact)),
+    noise
+  }
+}
+
+function asIds({ tokenizer }: LanguageModel, fact: TracedFact): Asked {
+  const { prompt, subject, subjectAt } = fact
+  const start = tokenizer.prefix.length
+  const from = start + lastTokenOf(tokenizer, prompt, subjectAt + 1)
+  const to = start + lastTokenOf(tokenizer, prompt, subjectAt + subject.length) + 1
+  return { fact, ids: encodePrompt(tokenizer, prompt), from, to }
+}
+
+/** Standard deviation of all numbers of the embeddings of the subjects' tokens, each subject tokenised alone. */
+function embeddingSpread(model: LanguageModel, facts: readonly TracedFact[]): number {
+  const { tokenizer, config } = model
+  const embeddings = model.weight('embed.weight').dataSync() as Float32Array
+  const { dim, embedScale = 1 } = config
+  const ids = facts.flatMap(({ subject }) => tokenizer.encode(subject))
+  let [sum, squares] = [0, 0]
+  for (const id of ids)
+    for (let i = 0; i < dim; i++) {
+      const x = embeddings[id * dim + i]! * embedScale
+      sum += x
+      squares += x * x
+    }
+  const count = ids.length * dim
+  // As torch's std has it.
+  return Math.sqrt((squares - sum ** 2 / count) / (count - 1))
+}
+
+/** What the model says after every prompt, and how sure it is. */
+function answersOf(model: LanguageModel, asked: readonly Asked[]): { answer: number; high: number }[] {
+  const found = new Array<{ answer: number; high: number }>(asked.length)
+  for (const same of groupBy([...asked.keys()], (i) => asked[i]!.ids.length).values()) {
+    const batch = padBatch(same.map((i) => asked[i]!.ids))
+    const shares = tf.tidy(() => {
+      const logitsAt = { rows: rowsUpTo(batch.batch), positions: new Int32Array(batch.batch).fill(batch.seq - 1) }
+      return tf.softmax(model.forward(batch, { logitsAt }).logits!).arraySync()
+    }) as number[][]
+    for (const [k, i] of same.entries()) {
+      const answer = shares[k]!.reduce((best, p, id, all) => (p > all[best]! ? id : best), 0)
+      found[i] = { answer, high: shares[k]![answer]! }
+    }
+  }
+  return found
+}
+
+const rowsUpTo = (count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => i)
+
+interface Known extends Asked {
+  readonly answer: number
+  readonly high: number
+}
+
+/** Sites of what a block adds to the stream. */
+const mlpOf = (layer: number): SiteName => `layers.${layer}.mlp`
+const attentionOf = (layer: number): SiteName => `layers.${layer}.attn.out`
+const intoBlock = (layer: number): SiteName => `layers.${layer}.in`
+
+/** A run of all facts with noise, or without: what single cells start from. */
+interface Run {
+  /** Streams into every block, and after the last, `[rows, tokens, dim]`. */
+  readonly streams: readonly tf.Tensor3D[]
+  readonly mlps: readonly tf.Tensor3D[]
+  readonly attentions: readonly tf.Tensor3D[]
+  readonly cache: KeyValueCache
+  /** Mean probability of each fact's answer over its rows. */
+  readonly probabilities: readonly number[]
+}
+
+function traceAlike(model: LanguageModel, facts: readonly Known[], noise: number, options: TraceOptions): FactTrace[] {
+  const { layers } = model.config
+  const { samples, window } = options
+  const [{ ids, from, to }] = facts as readonly [Known, ...Known[]]
+  const tokens = ids.length
+  const clean = run(model, facts, 1)
+  const corrupted = run(model, facts, samples, noisy(facts, noise, options, model.config.dim))
+  const cells = new Cells(model, facts, samples, clean, corrupted)
+  const effects: Effect[][] = facts.map(() => [])
+  const add = (kind: TraceKind, token: number, layer: number, probabilities: readonly number[]) => {
+    for (const [i, probability] of probabilities.entries()) effects[i]!.push({ kind, token, layer, probability })
+  }
+  try {
+    for (let layer = 0; layer < layers; layer++) {
+      const first = Math.max(0, layer - Math.floor(window / 2))
+      const end = Math.min(layers, layer + Math.ceil(window / 2))
+      for (let token = 0; token < tokens; token++) {
+        // What stands before the subject is as it was: nothing is given back.
+        const untouched = token < from ? corrupted.probabilities : undefined
+        add('block', token, layer, untouched ?? cells.withStream(layer, token))
+        add('mlp', token, layer, untouched ?? cells.withAdded(clean.mlps, mlpOf, first, end, token))
+        add('attention', token, layer, untouched ?? cells.withAdded(clean.attentions, attentionOf, first, end, token))
+      }
+      const last = to - 1
+      add('block, mlps severed', last, layer, cells.withStream(layer, last, corrupted.mlps, mlpOf))
+      add('block, attentions severed', last, layer, cells.withStream(layer, last, corrupted.attentions, attentionOf))
+    }
+  } finally {
+    disposeRun(clean)
+    disposeRun(corrupted)
+  }
+  const { tokenizer } = model
+  return facts.map((known, i) => ({
+    fact: known.fact,
+    tokens: known.ids.map((id) => tokenizer.decode([id])),
+    roles: known.ids.map((_, t) => roleOf(t, known)),
+    answer: tokenizer.decode([known.answer]).trim(),
+    high: known.high,
+    low: corrupted.probabilities[i]!,
+    effects: effects[i]!
+  }))
+}
+
+function roleOf(token: number, { ids, from, to }: Asked): Role {
+  if (token < from) return 'before the subject'
+  if (token === to - 1) return 'last subject token'
+  if (token < to) return token === from ? 'first subject token' : 'middle subject tokens'
+  if (token === ids.length - 1) return 'last token'
+  return token === to ? 'first token after' : 'further tokens'
+}
+
+/** Noise on the embeddings of every fact's subject, its own for every sample: `[facts · samples, tokens, dim]`. */
+function noisy(
+  facts: readonly Known[],
+  noise: number,
+  { samples, seed, drawn }: TraceOptions,
+  dim: number
+): SiteChange {
+  const [{ ids, from, to }] = facts as readonly [Known, ...Known[]]
+  const size = (to - from) * dim
+  const added = new Float32Array(facts.length * samples * ids.length * dim)
+  for (const [i, { fact }] of facts.entries()) {
+    const random = randomStream(seed, 'trace', fact.id)
+    const numbers = drawn?.(fact, to - from) ?? Float32Array.from({ length: samples * size }, () => random.normal())
+    for (let s = 0; s < samples; s++) {
+      const row = (i * samples + s) * ids.length * dim
+      for (let k = 0; k < size; k++) added[row + from * dim + k] = noise * numbers[s * size + k]!
+    }
+  }
+  return (_, y) => y.add(tf.tensor3d(added, [facts.length * samples, ids.length, dim]))
+}
+
+function run(model: LanguageModel, facts: readonly Known[], samples: number, noise?: SiteChange): Run {
+  const blocks = [...Array(model.config.layers).keys()]
+  const rows = facts.flatMap(({ ids }) => new Array<readonly number[]>(samples).fill(ids))
+  const batch = padBatch(rows)
+  const { hidden, captured, cache, logits } = model.forward(batch, {
+    capture: blocks.flatMap((l) => [intoBlock(l), mlpOf(l), attentionOf(l)]),
+    keepCache: true,
+    logitsAt: { rows: rowsUpTo(rows.length), positions: new Int32Array(rows.length).fill(batch.seq - 1) },
+    ...(noise === undefined ? {} : { changes: new Map([['embed', noise]]) })
+  })
+  const probabilities = answerProbabilities(logits!, facts, samples)
+  logits!.dispose()
+  return {
+    streams: [...blocks.map((l) => captured[intoBlock(l)]!), hidden],
+    mlps: blocks.map((l) => captured[mlpOf(l)]!),
+    attentions: blocks.map((l) => captured[attentionOf(l)]!),
+    cache: cache!,
+    probabilities
+  }
+}
+
+function disposeRun({ streams, mlps, attentions, cache }: Run): void {
+  tf.dispose([...streams, ...mlps, ...attentions])
+  disposeCache(cache)
+}
+
+/** Mean over its rows of the probability of each fact's answer. */
+function answerProbabilities(logits: tf.Tensor2D, facts: readonly Known[], samples: number): number[] {
+  const answers = facts.flatMap(({ answer }) => new Array<number>(samples).fill(answer))
+  const [, vocab] = logits.shape
+  const all = tf.tidy(() => {
+    const flat = Int32Array.from(answers, (answer, row) => row * vocab + answer)
+    return tf.gather(tf.softmax(logits).reshape([-1]), tf.tensor1d(flat, 'int32')).dataSync()
+  })
+  return facts.map((_, i) => {
+    let sum = 0
+    for (let s = 0; s < samples; s++) sum += all[i * samples + s]!
+    return sum / samples
+  })
+}
+
+/**
+ * Single cells: only what comes after the state that is given back, and at or after its token, runs again, over the keys and values that the run with noise
+ * has before it.
+ */
+class Cells {
+  readonly #model: LanguageModel
+  readonly #facts: readonly Known[]
+  readonly #samples: number
+  readonly #clean: Run
+  readonly #corrupted: Run
+
+  constructor(model: LanguageModel, facts: readonly Known[], samples: number, clean: Run, corrupted: Run) {
+    this.#model = model
+    this.#facts = facts
+    this.#samples = samples
+    this.#clean = clean
+    this.#corrupted = corrupted
+  }
+
+  /**
+   * The stream after a block is given back at a token.
+   * @param severed what the modules above add at that token instead
+   */
+  withStream(
+    layer: number,
+    token: number,
+    severed?: readonly tf.Tensor3D[],
+    siteOf?: (layer: number) => SiteName
+  ): number[] {
+    const above = [...Array(this.#model.config.layers).keys()].slice(layer + 1)
+    return tf.tidy(() => {
+      const given = this.#repeated(at(this.#clean.streams[layer + 1]!, token))
+      const rest = after(this.#corrupted.streams[layer + 1]!, token)
+      const stream = rest === undefined ? given : (tf.concat([given, rest], 1) as tf.Tensor3D)
+      const changes =
+        severed === undefined
+          ? undefined
+          : new Map(above.map((l) => [siteOf!(l), replacingFirst(at(severed[l]!, token))] as const))
+      return this.#from(layer + 1, token, stream, changes)
+    }) as unknown as number[]
+  }
+
+  /** What modules of the blocks [first, end) add is given back at a token. */
+  withAdded(
+    added: readonly tf.Tensor3D[],
+    siteOf: (layer: number) => SiteName,
+    first: number,
+    end: number,
+    token: number
+  ): number[] {
+    return tf.tidy(() => {
+      const changes = new Map<SiteName, SiteChange>()
+      for (let l = first; l < end; l++) changes.set(siteOf(l), replacingFirst(this.#repeated(at(added[l]!, token))))
+      const [, tokens] = this.#corrupted.streams[first]!.shape
+      const stream = tf.slice(this.#corrupted.streams[first]!, [0, token, 0], [-1, tokens - token, -1])
+      return this.#from(first, token, stream, changes)
+    }) as unknown as number[]
+  }
+
+  /** Probabilities when the stream into a block is this, from a token on. */
+  #from(layer: number, token: number, stream: tf.Tensor3D, changes?: ReadonlyMap<SiteName, SiteChange>): number[] {
+    const [rows, seq] = stream.shape
+    const past = token === 0 ? undefined : this.#past(layer, token, rows)
+    const { logits } = this.#model.forward(
+      { ids: new Int32Array(rows * seq), batch: rows, seq, lengths: new Array<number>(rows).fill(seq) },
+      {
+        from: { layer, hidden: stream },
+        logitsAt: { rows: rowsUpTo(rows), positions: new Int32Array(rows).fill(seq - 1) },
+        ...(past === undefined ? {} : { past }),
+        ...(changes === undefined ? {} : { changes })
+      }
+    )
+    return answerProbabilities(logits!, this.#facts, this.#samples)
+  }
+
+  /** Keys and values of the tokens before one, in a block and those above it. */
+  #past(layer: number, token: number, rows: number): KeyValueCache {
+    const { keys, values } = this.#corrupted.cache
+    const cut = (all: ReadonlyMap<number, tf.Tensor4D>) =>
+      new Map(
+        [...all].flatMap(([l, t]) =>
+          l < layer ? [] : [[l, tf.slice(t, [0, 0, 0, 0], [-1, -1, token, -1])] as [number, tf.Tensor4D]]
+        )
+      )
+    return { keys: cut(keys), values: cut(values), lengths: new Array<number>(rows).fill(token), past: token }
+  }
+
+  /** Each fact's row as often as it has noises: `[facts, 1, n]` -> `[facts · samples, 1, n]`. */
+  #repeated(t: tf.Tensor3D): tf.Tensor3D {
+    const [facts, , width] = t.shape
+    return tf.tile(t, [1, this.#samples, 1]).reshape([facts * this.#samples, 1, width])
+  }
+}
+
+const at = (t: tf.Tensor3D, token: number): tf.Tensor3D => tf.slice(t, [0, token, 0], [-1, 1, -1])
+
+/** What stands after a token; nothing after the last. */
+const after = (t: tf.Tensor3D, token: number): tf.Tensor3D | undefined => {
+  const left = t.shape[1] - token - 1
+  return left === 0 ? undefined : tf.slice(t, [0, token + 1, 0], [-1, left, -1])
+}
+
+/** The first of the positions that run becomes this. */
+const replacingFirst =
+  (value: tf.Tensor3D): SiteChange =>
+  (_, y) => {
+    const rest = after(y, 0)
+    return rest === undefined ? value : (tf.concat([value, rest], 1) as tf.Tensor3D)
+  }
