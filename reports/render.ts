@@ -25,6 +25,7 @@ export function loadTemplates() {
     run: compile('run'),
     comparison: compile('comparison'),
     history: compile('history'),
+    trace: compile('trace'),
     feed: compile('feed')
   }
 }

@@ -25,7 +25,15 @@ export const known = datasetOfFiles(
         if (subjectAt instanceof Unusable) return subjectAt
         return {
           id: `known-${r.known_id}`,
-          requests: [{ prompt: r.prompt, subject: r.subject, subjectAt, target: r.attribute }],
+          requests: [
+            {
+              prompt: r.prompt,
+              subject: r.subject,
+              subjectAt,
+              target: r.attribute,
+              previousTarget: r.attribute
+            }
+          ],
           probes: [{ property: 'accuracy', kind: 'known', prompt: r.prompt, expected: [r.attribute] }]
         }
       }

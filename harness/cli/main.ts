@@ -19,6 +19,7 @@ import { pretrainCommand } from './pretrain'
 import { probeCommand } from './probe'
 import { reportCommand } from './report'
 import { runCommand } from './run'
+import { traceCommand } from './trace'
 import { trainCommand } from './train'
 import { verifyCommand } from './verify'
 
@@ -32,6 +33,7 @@ const COMMANDS: readonly CommandModule<object, never>[] = [
   runCommand,
   checkCommand,
   trainCommand,
+  traceCommand,
   reportCommand,
   compareCommand,
   gateCommand,

@@ -63,3 +63,26 @@ export interface EditRow {
   /** Why the case failed; null where it did not. */
   readonly error: string | null
 }
+
+/** A cell of a causal trace: a state that was given back to a run with noise. */
+export interface TraceRow {
+  readonly model: string
+  readonly dataset: string
+  readonly fact: string
+  readonly prompt: string
+  readonly subject: string
+  /** The token whose probability this is. */
+  readonly answer: string
+  /** Its probability without noise, and with. */
+  readonly high: number
+  readonly low: number
+  /** What is given back: `block`, `mlp`, `attention`, `block, mlps severed`, `block, attentions severed`. */
+  readonly kind: string
+  /** Where: from 0, with its text and what it is in the prompt. */
+  readonly token: number
+  readonly text: string
+  readonly role: string
+  readonly layer: number
+  /** Mean over the noises. */
+  readonly probability: number
+}

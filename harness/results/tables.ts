@@ -22,7 +22,7 @@ import { UserError } from '../errors'
 import { replaceWhole } from '../replace'
 import { withinTime } from '../time-limit'
 import { type Column, type Columns, columnOf, concatenated, named, rowsOf } from './columns'
-import type { AnswerRow, EditRow } from './rows'
+import type { AnswerRow, EditRow, TraceRow } from './rows'
 import { readSealed, type Seal, type Seals, sealOf } from './seal'
 
 const nullable = (name: string, type: DataType) => new Field(name, type, true)
@@ -83,6 +83,23 @@ const EDITS = new Schema([
   nullable('error', new Utf8())
 ])
 
+const TRACES = new Schema([
+  required('model', new Utf8()),
+  required('dataset', new Utf8()),
+  required('fact', new Utf8()),
+  required('prompt', new Utf8()),
+  required('subject', new Utf8()),
+  required('answer', new Utf8()),
+  required('high', new Float64()),
+  required('low', new Float64()),
+  required('kind', new Utf8()),
+  required('token', new Int32()),
+  required('text', new Utf8()),
+  required('role', new Utf8()),
+  required('layer', new Int32()),
+  required('probability', new Float64())
+])
+
 /** A table on disk: one record batch for every array of rows. */
 interface TableFormat<Row> {
   /** The bytes of a file with these rows, and how many there are. */
@@ -105,6 +122,7 @@ interface TableFormat<Row> {
 
 export const answersTable: TableFormat<AnswerRow> = tableFormat(ANSWERS)
 export const editsTable: TableFormat<EditRow> = tableFormat(EDITS)
+export const tracesTable: TableFormat<TraceRow> = tableFormat(TRACES)
 
 /** Much more than reading takes: damaged offsets make the reader go through billions of values. */
 const READ_MS = 2000

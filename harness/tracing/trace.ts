@@ -1,12 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { groupBy } from '../group-by'
 import {
+  batchesByLength,
   disposeCache,
   encodePrompt,
   encodeTarget,
   type KeyValueCache,
   type LanguageModel,
   lastTokenOf,
+  leftAlign,
   padBatch,
   type SiteChange,
   type SiteName
@@ -104,7 +106,7 @@ interface Asked {
 /** Padded tokens of rows that run together, noises included. */
 const TOGETHER = 4096
 
-/** Traces facts; those of equal shape run together. */
+/** Traces facts; those of like lengths run together. */
 export function traceFacts(model: LanguageModel, facts: readonly TracedFact[], options: TraceOptions): Traces {
   const noise = options.noise * embeddingSpread(model, facts)
   const asked = facts.map((fact) => asIds(model, fact))
@@ -116,13 +118,12 @@ export function traceFacts(model: LanguageModel, facts: readonly TracedFact[], o
     return right ? [{ ...a, answer, high }] : []
   })
   const found = new Map<TracedFact, FactTrace>()
-  for (const alike of groupBy(traced, ({ ids, from, to }) => `${ids.length} ${from} ${to}`).values()) {
-    const size = Math.max(1, Math.floor(TOGETHER / (options.samples * alike[0]!.ids.length)))
-    for (let start = 0; start < alike.length; start += size) {
-      const some = alike.slice(start, start + size)
-      for (const trace of traceAlike(model, some, noise, options)) found.set(trace.fact, trace)
-      options.onFact?.(found.size, traced.length)
-    }
+  const lengths = traced.map(({ ids }) => ids.length * options.samples)
+  for (const batch of batchesByLength(lengths, TOGETHER)) {
+    // The longest first: those that have a token at a distance from the end are the first so many.
+    const some = batch.map((i) => traced[i]!).reverse()
+    for (const trace of traceTogether(model, some, noise, options)) found.set(trace.fact, trace)
+    options.onFact?.(found.size, traced.length)
   }
   return {
     facts: facts.flatMap((fact) => found.get(fact) ?? []),
@@ -186,9 +187,12 @@ const mlpOf = (layer: number): SiteName => `layers.${layer}.mlp`
 const attentionOf = (layer: number): SiteName => `layers.${layer}.attn.out`
 const intoBlock = (layer: number): SiteName => `layers.${layer}.in`
 
-/** A run of all facts with noise, or without: what single cells start from. */
+/**
+ * A run of some facts with noise, or without: what single cells start from. Rows end together: what a fact is shorter by is missing at the beginning, so
+ * that tokens at one distance from the end stand in one place.
+ */
 interface Run {
-  /** Streams into every block, and after the last, `[rows, tokens, dim]`. */
+  /** Streams into every block, and after the last, `[rows, longest, dim]`. */
   readonly streams: readonly tf.Tensor3D[]
   readonly mlps: readonly tf.Tensor3D[]
   readonly attentions: readonly tf.Tensor3D[]
@@ -197,32 +201,53 @@ interface Run {
   readonly probabilities: readonly number[]
 }
 
-function traceAlike(model: LanguageModel, facts: readonly Known[], noise: number, options: TraceOptions): FactTrace[] {
+/** @param facts the longest first */
+function traceTogether(
+  model: LanguageModel,
+  facts: readonly Known[],
+  noise: number,
+  options: TraceOptions
+): FactTrace[] {
   const { layers } = model.config
   const { samples, window } = options
-  const [{ ids, from, to }] = facts as readonly [Known, ...Known[]]
-  const tokens = ids.length
+  const longest = facts[0]!.ids.length
   const clean = run(model, facts, 1)
   const corrupted = run(model, facts, samples, noisy(facts, noise, options, model.config.dim))
-  const cells = new Cells(model, facts, samples, clean, corrupted)
   const effects: Effect[][] = facts.map(() => [])
-  const add = (kind: TraceKind, token: number, layer: number, probabilities: readonly number[]) => {
-    for (const [i, probability] of probabilities.entries()) effects[i]!.push({ kind, token, layer, probability })
-  }
   try {
-    for (let layer = 0; layer < layers; layer++) {
-      const first = Math.max(0, layer - Math.floor(window / 2))
-      const end = Math.min(layers, layer + Math.ceil(window / 2))
-      for (let token = 0; token < tokens; token++) {
-        // What stands before the subject is as it was: nothing is given back.
-        const untouched = token < from ? corrupted.probabilities : undefined
-        add('block', token, layer, untouched ?? cells.withStream(layer, token))
-        add('mlp', token, layer, untouched ?? cells.withAdded(clean.mlps, mlpOf, first, end, token))
-        add('attention', token, layer, untouched ?? cells.withAdded(clean.attentions, attentionOf, first, end, token))
+    const all = new Cells(model, facts, samples, clean, corrupted)
+    for (let fromEnd = 0; fromEnd < longest; fromEnd++) {
+      const some = facts.filter(({ ids, from }) => ids.length - 1 - fromEnd >= from)
+      const cells = some.length === 0 ? undefined : all.of(some)
+      for (let layer = 0; layer < layers; layer++) {
+        const first = Math.max(0, layer - Math.floor(window / 2))
+        const end = Math.min(layers, layer + Math.ceil(window / 2))
+        const add = (kind: TraceKind, given: readonly number[] | undefined) => {
+          for (const [i, fact] of facts.entries()) {
+            const token = fact.ids.length - 1 - fromEnd
+            // What stands before the subject is as it was: nothing is given back.
+            const probability = given?.[some.indexOf(fact)] ?? corrupted.probabilities[i]!
+            if (token >= 0) effects[i]!.push({ kind, token, layer, probability })
+          }
+        }
+        add('block', cells?.withStream(layer, fromEnd))
+        add('mlp', cells?.withAdded('mlps', mlpOf, first, end, fromEnd))
+        add('attention', cells?.withAdded('attentions', attentionOf, first, end, fromEnd))
       }
-      const last = to - 1
-      add('block, mlps severed', last, layer, cells.withStream(layer, last, corrupted.mlps, mlpOf))
-      add('block, attentions severed', last, layer, cells.withStream(layer, last, corrupted.attentions, attentionOf))
+      cells?.dispose()
+    }
+    // The subject's last token stands elsewhere in every fact.
+    for (const alike of groupBy(facts, ({ ids, to }) => ids.length - to).values()) {
+      const fromEnd = alike[0]!.ids.length - alike[0]!.to
+      const cells = all.of(alike)
+      for (let layer = 0; layer < layers; layer++)
+        for (const [kind, severed, siteOf] of [
+          ['block, mlps severed', 'mlps', mlpOf],
+          ['block, attentions severed', 'attentions', attentionOf]
+        ] as const)
+          for (const [k, probability] of cells.withStream(layer, fromEnd, severed, siteOf).entries())
+            effects[facts.indexOf(alike[k]!)]!.push({ kind, token: alike[k]!.to - 1, layer, probability })
+      cells.dispose()
     }
   } finally {
     disposeRun(clean)
@@ -248,25 +273,25 @@ function roleOf(token: number, { ids, from, to }: Asked): Role {
   return token === to ? 'first token after' : 'further tokens'
 }
 
-/** Noise on the embeddings of every fact's subject, its own for every sample: `[facts · samples, tokens, dim]`. */
+/** Noise on the embeddings of every fact's subject, its own for every sample: `[facts · samples, longest, dim]`. */
 function noisy(
   facts: readonly Known[],
   noise: number,
   { samples, seed, drawn }: TraceOptions,
   dim: number
 ): SiteChange {
-  const [{ ids, from, to }] = facts as readonly [Known, ...Known[]]
-  const size = (to - from) * dim
-  const added = new Float32Array(facts.length * samples * ids.length * dim)
-  for (const [i, { fact }] of facts.entries()) {
+  const longest = Math.max(...facts.map((f) => f.ids.length))
+  const added = new Float32Array(facts.length * samples * longest * dim)
+  for (const [i, { fact, from, to }] of facts.entries()) {
+    const size = (to - from) * dim
     const random = randomStream(seed, 'trace', fact.id)
     const numbers = drawn?.(fact, to - from) ?? Float32Array.from({ length: samples * size }, () => random.normal())
     for (let s = 0; s < samples; s++) {
-      const row = (i * samples + s) * ids.length * dim
+      const row = (i * samples + s) * longest * dim
       for (let k = 0; k < size; k++) added[row + from * dim + k] = noise * numbers[s * size + k]!
     }
   }
-  return (_, y) => y.add(tf.tensor3d(added, [facts.length * samples, ids.length, dim]))
+  return (_, y) => y.add(tf.tensor3d(added, [facts.length * samples, longest, dim]))
 }
 
 function run(model: LanguageModel, facts: readonly Known[], samples: number, noise?: SiteChange): Run {
@@ -276,18 +301,34 @@ function run(model: LanguageModel, facts: readonly Known[], samples: number, noi
   const { hidden, captured, cache, logits } = model.forward(batch, {
     capture: blocks.flatMap((l) => [intoBlock(l), mlpOf(l), attentionOf(l)]),
     keepCache: true,
-    logitsAt: { rows: rowsUpTo(rows.length), positions: new Int32Array(rows.length).fill(batch.seq - 1) },
+    logitsAt: { rows: rowsUpTo(rows.length), positions: Int32Array.from(rows, (row) => row.length - 1) },
     ...(noise === undefined ? {} : { changes: new Map([['embed', noise]]) })
   })
   const probabilities = answerProbabilities(logits!, facts, samples)
   logits!.dispose()
-  return {
-    streams: [...blocks.map((l) => captured[intoBlock(l)]!), hidden],
-    mlps: blocks.map((l) => captured[mlpOf(l)]!),
-    attentions: blocks.map((l) => captured[attentionOf(l)]!),
-    cache: cache!,
+  const aligned = (t: tf.Tensor3D) => endingTogether(t, batch.lengths)
+  const result = {
+    streams: [...blocks.map((l) => aligned(captured[intoBlock(l)]!)), aligned(hidden)],
+    mlps: blocks.map((l) => aligned(captured[mlpOf(l)]!)),
+    attentions: blocks.map((l) => aligned(captured[attentionOf(l)]!)),
+    cache: leftAlign(cache!, batch.lengths),
     probabilities
   }
+  tf.dispose([...Object.values(captured), hidden])
+  disposeCache(cache)
+  return result
+}
+
+/** Rows that are padded on the right -> padded on the left, by what stands there first. */
+function endingTogether(t: tf.Tensor3D, lengths: readonly number[]): tf.Tensor3D {
+  const [rows, seq, width] = t.shape
+  const places = Int32Array.from({ length: rows * seq }, (_, i) => {
+    const row = Math.floor(i / seq)
+    return row * seq + Math.max(0, (i % seq) - (seq - lengths[row]!))
+  })
+  return tf.tidy(() =>
+    tf.gather(t.reshape([rows * seq, width]), tf.tensor1d(places, 'int32')).reshape([rows, seq, width])
+  ) as tf.Tensor3D
 }
 
 function disposeRun({ streams, mlps, attentions, cache }: Run): void {
@@ -311,8 +352,8 @@ function answerProbabilities(logits: tf.Tensor2D, facts: readonly Known[], sampl
 }
 
 /**
- * Single cells: only what comes after the state that is given back, and at or after its token, runs again, over the keys and values that the run with noise
- * has before it.
+ * Single cells of some facts: only what comes after the state that is given back, and at or after its token, runs again, over the keys and values that the
+ * run with noise has before it. Tokens are counted from the end.
  */
 class Cells {
   readonly #model: LanguageModel
@@ -320,13 +361,38 @@ class Cells {
   readonly #samples: number
   readonly #clean: Run
   readonly #corrupted: Run
+  readonly #own: boolean
 
-  constructor(model: LanguageModel, facts: readonly Known[], samples: number, clean: Run, corrupted: Run) {
+  constructor(
+    model: LanguageModel,
+    facts: readonly Known[],
+    samples: number,
+    clean: Run,
+    corrupted: Run,
+    own: boolean = false
+  ) {
     this.#model = model
     this.#facts = facts
     this.#samples = samples
     this.#clean = clean
     this.#corrupted = corrupted
+    this.#own = own
+  }
+
+  /** Cells of some of the facts, in tensors of their own unless they are all. */
+  of(some: readonly Known[]): Cells {
+    if (some.length === this.#facts.length)
+      return new Cells(this.#model, some, this.#samples, this.#clean, this.#corrupted)
+    const places = some.map((fact) => this.#facts.indexOf(fact))
+    const rows = places.flatMap((i) => Array.from({ length: this.#samples }, (_, s) => i * this.#samples + s))
+    const picked = [picking(this.#clean, places, places), picking(this.#corrupted, rows, places)] as const
+    return new Cells(this.#model, some, this.#samples, ...picked, true)
+  }
+
+  dispose(): void {
+    if (!this.#own) return
+    disposeRun(this.#clean)
+    disposeRun(this.#corrupted)
   }
 
   /**
@@ -335,44 +401,48 @@ class Cells {
    */
   withStream(
     layer: number,
-    token: number,
-    severed?: readonly tf.Tensor3D[],
+    fromEnd: number,
+    severed?: 'mlps' | 'attentions',
     siteOf?: (layer: number) => SiteName
-  ): number[] {
-    const above = [...Array(this.#model.config.layers).keys()].slice(layer + 1)
+  ): readonly number[] {
+    const { layers } = this.#model.config
+    // After the last block a token is read at the end alone.
+    if (layer === layers - 1) return fromEnd === 0 ? this.#clean.probabilities : this.#corrupted.probabilities
+    const above = [...Array(layers).keys()].slice(layer + 1)
     return tf.tidy(() => {
-      const given = this.#repeated(at(this.#clean.streams[layer + 1]!, token))
-      const rest = after(this.#corrupted.streams[layer + 1]!, token)
+      const given = this.#repeated(at(this.#clean.streams[layer + 1]!, fromEnd))
+      const rest = after(this.#corrupted.streams[layer + 1]!, fromEnd)
       const stream = rest === undefined ? given : (tf.concat([given, rest], 1) as tf.Tensor3D)
       const changes =
         severed === undefined
           ? undefined
-          : new Map(above.map((l) => [siteOf!(l), replacingFirst(at(severed[l]!, token))] as const))
-      return this.#from(layer + 1, token, stream, changes)
+          : new Map(above.map((l) => [siteOf!(l), replacingFirst(at(this.#corrupted[severed][l]!, fromEnd))] as const))
+      return this.#from(layer + 1, fromEnd, stream, changes)
     }) as unknown as number[]
   }
 
   /** What modules of the blocks [first, end) add is given back at a token. */
   withAdded(
-    added: readonly tf.Tensor3D[],
+    added: 'mlps' | 'attentions',
     siteOf: (layer: number) => SiteName,
     first: number,
     end: number,
-    token: number
-  ): number[] {
+    fromEnd: number
+  ): readonly number[] {
     return tf.tidy(() => {
       const changes = new Map<SiteName, SiteChange>()
-      for (let l = first; l < end; l++) changes.set(siteOf(l), replacingFirst(this.#repeated(at(added[l]!, token))))
-      const [, tokens] = this.#corrupted.streams[first]!.shape
-      const stream = tf.slice(this.#corrupted.streams[first]!, [0, token, 0], [-1, tokens - token, -1])
-      return this.#from(first, token, stream, changes)
+      for (let l = first; l < end; l++)
+        changes.set(siteOf(l), replacingFirst(this.#repeated(at(this.#clean[added][l]!, fromEnd))))
+      const whole = this.#corrupted.streams[first]!
+      const stream = tf.slice(whole, [0, whole.shape[1] - 1 - fromEnd, 0], [-1, fromEnd + 1, -1])
+      return this.#from(first, fromEnd, stream, changes)
     }) as unknown as number[]
   }
 
   /** Probabilities when the stream into a block is this, from a token on. */
-  #from(layer: number, token: number, stream: tf.Tensor3D, changes?: ReadonlyMap<SiteName, SiteChange>): number[] {
+  #from(layer: number, fromEnd: number, stream: tf.Tensor3D, changes?: ReadonlyMap<SiteName, SiteChange>): number[] {
     const [rows, seq] = stream.shape
-    const past = token === 0 ? undefined : this.#past(layer, token, rows)
+    const past = this.#past(layer, fromEnd)
     const { logits } = this.#model.forward(
       { ids: new Int32Array(rows * seq), batch: rows, seq, lengths: new Array<number>(rows).fill(seq) },
       {
@@ -386,15 +456,19 @@ class Cells {
   }
 
   /** Keys and values of the tokens before one, in a block and those above it. */
-  #past(layer: number, token: number, rows: number): KeyValueCache {
-    const { keys, values } = this.#corrupted.cache
+  #past(layer: number, fromEnd: number): KeyValueCache | undefined {
+    const { keys, values, lengths, past } = this.#corrupted.cache
+    const most = Math.max(...lengths) - fromEnd - 1
+    if (most <= 0) return undefined
+    // Rows end together: before the longest's beginning there is nothing.
+    const start = past - fromEnd - 1 - most
     const cut = (all: ReadonlyMap<number, tf.Tensor4D>) =>
       new Map(
         [...all].flatMap(([l, t]) =>
-          l < layer ? [] : [[l, tf.slice(t, [0, 0, 0, 0], [-1, -1, token, -1])] as [number, tf.Tensor4D]]
+          l < layer ? [] : [[l, tf.slice(t, [0, 0, start, 0], [-1, -1, most, -1])] as [number, tf.Tensor4D]]
         )
       )
-    return { keys: cut(keys), values: cut(values), lengths: new Array<number>(rows).fill(token), past: token }
+    return { keys: cut(keys), values: cut(values), lengths: lengths.map((n) => n - fromEnd - 1), past: most }
   }
 
   /** Each fact's row as often as it has noises: `[facts, 1, n]` -> `[facts · samples, 1, n]`. */
@@ -404,18 +478,41 @@ class Cells {
   }
 }
 
-const at = (t: tf.Tensor3D, token: number): tf.Tensor3D => tf.slice(t, [0, token, 0], [-1, 1, -1])
+/** Some rows of a run, and the probabilities of their facts. */
+function picking(
+  { streams, mlps, attentions, cache, probabilities }: Run,
+  rows: readonly number[],
+  facts: readonly number[]
+): Run {
+  const places = tf.tensor1d([...rows], 'int32')
+  const pick = <T extends tf.Tensor>(t: T): T => tf.gather(t, places)
+  const all = (tensors: ReadonlyMap<number, tf.Tensor4D>) => new Map([...tensors].map(([l, t]) => [l, pick(t)]))
+  const picked = {
+    streams: streams.map(pick),
+    mlps: mlps.map(pick),
+    attentions: attentions.map(pick),
+    cache: {
+      keys: all(cache.keys),
+      values: all(cache.values),
+      lengths: rows.map((r) => cache.lengths[r]!),
+      past: cache.past
+    },
+    probabilities: facts.map((i) => probabilities[i]!)
+  }
+  places.dispose()
+  return picked
+}
+
+const at = (t: tf.Tensor3D, fromEnd: number): tf.Tensor3D => tf.slice(t, [0, t.shape[1] - 1 - fromEnd, 0], [-1, 1, -1])
 
 /** What stands after a token; nothing after the last. */
-const after = (t: tf.Tensor3D, token: number): tf.Tensor3D | undefined => {
-  const left = t.shape[1] - token - 1
-  return left === 0 ? undefined : tf.slice(t, [0, token + 1, 0], [-1, left, -1])
-}
+const after = (t: tf.Tensor3D, fromEnd: number): tf.Tensor3D | undefined =>
+  fromEnd === 0 ? undefined : tf.slice(t, [0, t.shape[1] - fromEnd, 0], [-1, fromEnd, -1])
 
 /** The first of the positions that run becomes this. */
 const replacingFirst =
   (value: tf.Tensor3D): SiteChange =>
   (_, y) => {
-    const rest = after(y, 0)
+    const rest = after(y, y.shape[1] - 1)
     return rest === undefined ? value : (tf.concat([value, rest], 1) as tf.Tensor3D)
   }
