@@ -49,10 +49,7 @@ export const traceCommand = command({
     const { UserError } = await import('../errors')
     const { applyOverrides } = await import('./overrides')
     const { planRun } = await import('../runner/plan')
-    const { openModel } = await import('../model')
-    const { useBackend } = await import('../tensor')
-    const { traceFacts, defaultWindow } = await import('../tracing/trace')
-    const { factsToTrace } = await import('../tracing/facts')
+    const { traceDatasets } = await import('../runner/trace')
     const { averageEffects, suggestedLayer } = await import('../tracing/effects')
     const { traceRows } = await import('../tracing/table')
     const { tracesTable } = await import('../results/tables')
@@ -64,31 +61,15 @@ export const traceCommand = command({
     const plan = await planRun(applyOverrides(loadConfig(argv.config), argv))
     const { name, seed } = plan.config
     const { facts: most, samples, noise, window: given } = argv
-    await useBackend(plan.config.backend)
-    const traced = []
-    for (const modelName of Object.keys(plan.models)) {
-      const model = await openModel(modelName)
-      const window = given ?? defaultWindow(model.config.layers)
-      for (const { label, cases } of plan.datasets) {
-        const facts = factsToTrace(cases, most)
-        const start = performance.now()
-        const onFact = (done: number, all: number) => {
-          if (process.stderr.isTTY === true) printNote(`${done}/${all} facts of ${label} on ${model.name}`)
-        }
-        const traces = traceFacts(model, facts, { samples, noise, window, seed, onFact })
-        const seconds = (performance.now() - start) / 1000
-        traced.push({
-          model: model.name,
-          dataset: label,
-          samples,
-          window,
-          traces,
-          effects: averageEffects(traces.facts, seed),
-          seconds
-        })
-      }
-      model.dispose()
+    const onFacts = (done: number, all: number, dataset: string, model: string) => {
+      if (process.stderr.isTTY === true) printNote(`${done}/${all} facts of ${dataset} on ${model}`)
     }
+    const found = await traceDatasets(
+      plan,
+      { facts: most, samples, noise, ...(given === undefined ? {} : { window: given }) },
+      onFacts
+    )
+    const traced = found.map((t) => ({ ...t, effects: averageEffects(t.traces.facts, seed) }))
     const hash = createHash('sha256')
       .update(JSON.stringify([plan.hash, most, samples, noise, given ?? null]))
       .digest('hex')

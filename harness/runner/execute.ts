@@ -10,6 +10,7 @@ import type { Setup } from '../results/manifest'
 import { findMeasure } from '../scoring/measures'
 import { codeHash, rememberOnDisk } from '../scoring/remember'
 import { useBackend } from '../tensor'
+import { traceFacts } from '../tracing/trace'
 import { artifactKey, readArtifact, readCheckpoint, writeArtifact, writeCheckpoint } from './artifacts'
 import { openCorpus } from './corpus'
 import { caseStream, hashOfCases } from './data'
@@ -63,6 +64,8 @@ export class WorkerState {
       }
       case 'weights-hash':
         return { weightsHash: model.weightsHash() }
+      case 'trace':
+        return traceFacts(model, task.facts, task.options, task.among)
       case 'train':
         return this.#train(setup, model, task.method)
       case 'prepare':

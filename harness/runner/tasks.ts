@@ -8,6 +8,7 @@ import type { Protocol } from '../results/protocol'
 import type { FreeAnswerOptions } from '../scoring/free-answers'
 import type { JudgeOptions } from '../scoring/judge'
 import type { BackendName } from '../tensor'
+import type { TracedFact, TraceOptions, Traces } from '../tracing/trace'
 
 /*
  * What a run asks of whoever executes it, and what it gets back: plain values and bytes that a structured clone carries, so that they can cross to
@@ -72,6 +73,16 @@ export interface ShardTask {
   readonly askAgain?: readonly EditCase[]
 }
 
+/** Facts of a model that are traced, some of all. */
+export interface TraceTask {
+  readonly type: 'trace'
+  readonly model: string
+  readonly opened: ModelIdentity
+  readonly facts: readonly TracedFact[]
+  readonly among: readonly TracedFact[]
+  readonly options: Omit<TraceOptions, 'drawn' | 'onFact'>
+}
+
 /** What can be asked of an executor. `opened` is the model as the run opened it: another one is refused. */
 export type Task =
   /** Open a model; the answer says what it is. */
@@ -81,6 +92,8 @@ export type Task =
   /** Do the work that all edits of a method share; the answer says how long it took. */
   | { readonly type: 'prepare'; readonly model: string; readonly opened: ModelIdentity; readonly method: MethodTask }
   | ShardTask
+  /** Trace some facts. */
+  | TraceTask
   | { readonly type: 'weights-hash'; readonly model: string; readonly opened: ModelIdentity }
 
 export interface OpenedModel extends ModelIdentity {
@@ -103,6 +116,7 @@ export interface TaskResults {
   readonly train: NonNullable<Setup['training']>
   readonly prepare: Setup
   readonly shard: ShardResult
+  readonly trace: Traces
   readonly 'weights-hash': { readonly weightsHash: string }
 }
 

@@ -11,7 +11,8 @@ import {
   leftAlign,
   padBatch,
   type SiteChange,
-  type SiteName
+  type SiteName,
+  type TokenBatch
 } from '../model'
 import { randomStream } from '../random'
 
@@ -104,11 +105,19 @@ interface Asked {
 }
 
 /** Padded tokens of rows that run together, noises included. */
-const TOGETHER = 4096
+const TOGETHER = 8192
 
-/** Traces facts; those of like lengths run together. */
-export function traceFacts(model: LanguageModel, facts: readonly TracedFact[], options: TraceOptions): Traces {
-  const noise = options.noise * embeddingSpread(model, facts)
+/**
+ * Traces facts; those of like lengths run together.
+ * @param among facts whose subjects the noise is measured by: those that are traced when missing
+ */
+export function traceFacts(
+  model: LanguageModel,
+  facts: readonly TracedFact[],
+  options: TraceOptions,
+  among: readonly TracedFact[] = facts
+): Traces {
+  const noise = options.noise * embeddingSpread(model, among)
   const asked = facts.map((fact) => asIds(model, fact))
   const known = answersOf(model, asked)
   const traced = asked.flatMap((a, i) => {
@@ -362,6 +371,7 @@ class Cells {
   readonly #clean: Run
   readonly #corrupted: Run
   readonly #own: boolean
+  #cut: { readonly fromEnd: number; readonly cache: KeyValueCache } | undefined
 
   constructor(
     model: LanguageModel,
@@ -390,6 +400,8 @@ class Cells {
   }
 
   dispose(): void {
+    disposeCache(this.#cut?.cache)
+    this.#cut = undefined
     if (!this.#own) return
     disposeRun(this.#clean)
     disposeRun(this.#corrupted)
@@ -421,7 +433,9 @@ class Cells {
     }) as unknown as number[]
   }
 
-  /** What modules of the blocks [first, end) add is given back at a token. */
+  /**
+   * What modules of the blocks [first, end) add is given back at a token. The first of these blocks changes nothing but that token, so no other runs there.
+   */
   withAdded(
     added: 'mlps' | 'attentions',
     siteOf: (layer: number) => SiteName,
@@ -429,13 +443,27 @@ class Cells {
     end: number,
     fromEnd: number
   ): readonly number[] {
+    const { layers } = this.#model.config
+    // After the last block a token is read at the end alone.
+    if (first === layers - 1 && fromEnd > 0) return this.#corrupted.probabilities
     return tf.tidy(() => {
-      const changes = new Map<SiteName, SiteChange>()
-      for (let l = first; l < end; l++)
-        changes.set(siteOf(l), replacingFirst(this.#repeated(at(this.#clean[added][l]!, fromEnd))))
-      const whole = this.#corrupted.streams[first]!
-      const stream = tf.slice(whole, [0, whole.shape[1] - 1 - fromEnd, 0], [-1, fromEnd + 1, -1])
-      return this.#from(first, fromEnd, stream, changes)
+      const giving = (l: number): [SiteName, SiteChange] => [
+        siteOf(l),
+        replacingFirst(this.#repeated(at(this.#clean[added][l]!, fromEnd)))
+      ]
+      const before = at(this.#corrupted.streams[first]!, fromEnd)
+      const past = this.#past(first, fromEnd)
+      const [rows] = before.shape
+      const { hidden } = this.#model.forward(tokensOf(rows, 1), {
+        from: { layer: first, hidden: before },
+        to: first + 1,
+        changes: new Map([giving(first)]),
+        ...(past === undefined ? {} : { past })
+      })
+      const rest = after(this.#corrupted.streams[first + 1]!, fromEnd)
+      const stream = rest === undefined ? hidden : (tf.concat([hidden, rest], 1) as tf.Tensor3D)
+      const above = Array.from({ length: end - first - 1 }, (_, i) => giving(first + 1 + i))
+      return this.#from(first + 1, fromEnd, stream, new Map(above))
     }) as unknown as number[]
   }
 
@@ -443,32 +471,32 @@ class Cells {
   #from(layer: number, fromEnd: number, stream: tf.Tensor3D, changes?: ReadonlyMap<SiteName, SiteChange>): number[] {
     const [rows, seq] = stream.shape
     const past = this.#past(layer, fromEnd)
-    const { logits } = this.#model.forward(
-      { ids: new Int32Array(rows * seq), batch: rows, seq, lengths: new Array<number>(rows).fill(seq) },
-      {
-        from: { layer, hidden: stream },
-        logitsAt: { rows: rowsUpTo(rows), positions: new Int32Array(rows).fill(seq - 1) },
-        ...(past === undefined ? {} : { past }),
-        ...(changes === undefined ? {} : { changes })
-      }
-    )
+    const { logits } = this.#model.forward(tokensOf(rows, seq), {
+      from: { layer, hidden: stream },
+      logitsAt: { rows: rowsUpTo(rows), positions: new Int32Array(rows).fill(seq - 1) },
+      ...(past === undefined ? {} : { past }),
+      ...(changes === undefined ? {} : { changes })
+    })
     return answerProbabilities(logits!, this.#facts, this.#samples)
   }
 
-  /** Keys and values of the tokens before one, in a block and those above it. */
+  /** Keys and values of the tokens before one, in a block and those above it. Cut once for all cells of a token. */
   #past(layer: number, fromEnd: number): KeyValueCache | undefined {
     const { keys, values, lengths, past } = this.#corrupted.cache
     const most = Math.max(...lengths) - fromEnd - 1
     if (most <= 0) return undefined
-    // Rows end together: before the longest's beginning there is nothing.
-    const start = past - fromEnd - 1 - most
-    const cut = (all: ReadonlyMap<number, tf.Tensor4D>) =>
-      new Map(
-        [...all].flatMap(([l, t]) =>
-          l < layer ? [] : [[l, tf.slice(t, [0, 0, start, 0], [-1, -1, most, -1])] as [number, tf.Tensor4D]]
-        )
-      )
-    return { keys: cut(keys), values: cut(values), lengths: lengths.map((n) => n - fromEnd - 1), past: most }
+    if (this.#cut?.fromEnd !== fromEnd) {
+      disposeCache(this.#cut?.cache)
+      // Rows end together: before the longest's beginning there is nothing.
+      const start = past - fromEnd - 1 - most
+      const cut = (all: ReadonlyMap<number, tf.Tensor4D>) =>
+        new Map([...all].map(([l, t]) => [l, tf.keep(tf.slice(t, [0, 0, start, 0], [-1, -1, most, -1]))] as const))
+      const cache = { keys: cut(keys), values: cut(values), lengths: lengths.map((n) => n - fromEnd - 1), past: most }
+      this.#cut = { fromEnd, cache }
+    }
+    const { cache } = this.#cut
+    const above = (all: ReadonlyMap<number, tf.Tensor4D>) => new Map([...all].filter(([l]) => l >= layer))
+    return { ...cache, keys: above(cache.keys), values: above(cache.values) }
   }
 
   /** Each fact's row as often as it has noises: `[facts, 1, n]` -> `[facts · samples, 1, n]`. */
@@ -477,6 +505,14 @@ class Cells {
     return tf.tile(t, [1, this.#samples, 1]).reshape([facts * this.#samples, 1, width])
   }
 }
+
+/** Tokens whose stream is given: their ids play no part. */
+const tokensOf = (rows: number, seq: number): TokenBatch => ({
+  ids: new Int32Array(rows * seq),
+  batch: rows,
+  seq,
+  lengths: new Array<number>(rows).fill(seq)
+})
 
 /** Some rows of a run, and the probabilities of their facts. */
 function picking(
