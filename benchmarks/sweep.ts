@@ -49,8 +49,13 @@ async function sweep(
       const layers = 'layers' in variant ? [variant.layers] : only === undefined ? blocks(model.config.layers) : [only]
       for (const layer of layers) {
         const known = publishedValues(methodName, model.config)?.hyperparameters ?? method.defaults?.(model.config)
+        const placed = (key: string) => known !== undefined && key in known
         const where =
-          'layers' in variant ? {} : known !== undefined && 'layers' in known ? { layers: [layer] } : { layer }
+          'layers' in variant || !(placed('layer') || placed('layers'))
+            ? {}
+            : placed('layers')
+              ? { layers: [layer] }
+              : { layer }
         const h = method.hyperparameters.parse({ ...known, ...variant, ...where })
         await method.prepare?.(model, h, context, undefined)
         const start = performance.now()

@@ -95,6 +95,8 @@ export interface EditingMethod<H = unknown, P = unknown> {
   passesPerToken?(model: ModelConfig, h: H): number
   /** The hyper-parameters that decide what `train` learns. */
   readonly trainedBy?: readonly string[]
+  /** Whether there is something to learn with these hyper-parameters, as they are given; always when missing. */
+  learns?(given: Readonly<Record<string, unknown>>): boolean
   /** What must be learnt before anything can be edited. Stored under the hash of method, `trainedBy`, model and cases. */
   train?(model: LanguageModel, cases: AsyncIterable<EditCase>, h: H, context: TrainingContext): Promise<Artifact>
   /** Work shared by all edits (second moments, context templates), timed apart as setup; the worker keeps what it comes to. */
@@ -111,6 +113,12 @@ export interface EditingMethod<H = unknown, P = unknown> {
     prepared: P
   ): AsyncIterable<readonly Edit[]>
 }
+
+/** Whether a method must learn something before it edits. */
+export const mustLearn = (
+  { train, learns }: Pick<EditingMethod, 'train' | 'learns'>,
+  given: Readonly<Record<string, unknown>>
+): boolean => train !== undefined && learns?.(given) !== false
 
 /** A method with the types of its hyper-parameters and shared work inferred. */
 export const defineMethod = <H, P = undefined>(method: EditingMethod<H, P>): EditingMethod<H, P> => method

@@ -480,7 +480,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     'an interval may be a point',
-    'harness/scoring/intervals.ts',
+    'harness/statistics/intervals.ts',
     '(unlike && values.some((v) => v !== least && v !== most))',
     'values.some((v) => v !== least && v !== most)',
     SUMMARY

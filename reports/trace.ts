@@ -84,7 +84,7 @@ function averageMap(effects: Effects, kind: TraceKind): string {
 function severedMap(effects: Effects): string {
   const kinds = KINDS.filter((kind) => kind.startsWith('block'))
   return drawHeatMap({
-    title: "last subject token: what is left of a state's effect",
+    title: 'last subject token, severed',
     axis: 'block',
     columns: layersOf(effects),
     rows: kinds.map((kind) => ({

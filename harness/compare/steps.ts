@@ -1,5 +1,5 @@
 import { randomStream } from '../random'
-import { mean } from '../scoring/intervals'
+import { mean } from '../statistics/intervals'
 import { signFlip } from './statistics'
 
 /*

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
 import type { EditCase } from '../../datasets/types'
-import type { Artifact, EditingMethod, PrepareContext } from '../../methods/types'
+import { type Artifact, type EditingMethod, mustLearn, type PrepareContext } from '../../methods/types'
 import { publishedValues } from '../config/published'
 import { checkEdit, type Edit, type EditRequest, edited, loadEdit, saveEdit } from '../edit'
 import { UserError } from '../errors'
@@ -46,7 +46,7 @@ export async function verifyMethod(method: EditingMethod, check: MethodCheck): P
   if (h === undefined) return checks.findings
   const before = model.weightsHash()
   const artifact = await trained(method, checks, check, h.values)
-  if (method.train !== undefined && artifact === undefined) return checks.findings
+  if (mustLearn(method, h.values as Record<string, unknown>) && artifact === undefined) return checks.findings
   const ready = await checks.that('it prepares', async () => ({
     state: await method.prepare?.(model, h.values, context, artifact)
   }))
@@ -125,7 +125,7 @@ async function trained(
   { model, cases, context }: MethodCheck,
   h: unknown
 ): Promise<Artifact | undefined> {
-  if (method.train === undefined) return undefined
+  if (!mustLearn(method, h as Record<string, unknown>)) return undefined
   async function* all() {
     yield* cases
   }

@@ -8,7 +8,7 @@ import { loadDataset } from '../../datasets/load'
 import type { EditCase, SkippedRecord } from '../../datasets/types'
 import { findMethod, METHODS } from '../../methods'
 import { loadMethod } from '../../methods/load'
-import type { EditingMethod } from '../../methods/types'
+import { type EditingMethod, mustLearn } from '../../methods/types'
 import { type LoadedConfig, problem } from '../config/load'
 import { publishedValues } from '../config/published'
 import { type Config, type DatasetEntry, datasetNamed, type MethodEntry, type ProtocolEntry } from '../config/schema'
@@ -112,7 +112,7 @@ export async function planRun({ config, placeOf, dir }: LoadedConfig, { onReadin
     datasets.push(await planDataset(config, entry, dir, placeOf(['datasets', i, 'name']), onReading))
   const names = shortNames(config.models, (name) => !embeddedModels().includes(name) && existsSync(name))
   const files = fileNames([...names.values()])
-  const trainOn = methods.some(({ value }) => value.train !== undefined)
+  const trainOn = methods.some(({ value }, i) => mustLearn(value, config.methods[i]!.hyperparameters))
     ? await planTraining(config, datasets, dir)
     : undefined
   const settings: PlannedSetting[] = []
@@ -332,7 +332,7 @@ function planMethod(
     name: method.name,
     hyperparameters: parsed.data as Record<string, unknown>,
     ...(published === undefined ? {} : { valuesFrom: published.source }),
-    ...(method.train === undefined || trainOn === undefined ? {} : { training: trainOn })
+    ...(trainOn !== undefined && mustLearn(method, merged) ? { training: trainOn } : {})
   }
 }
 

@@ -1,6 +1,6 @@
+import type { TraceRow } from '../results/rows'
 import { factsToTrace } from '../tracing/facts'
-import type { TracedFact, TraceOptions, Traces } from '../tracing/trace'
-import { defaultWindow } from '../tracing/trace'
+import { defaultWindow, type FactTrace, type TracedFact, type TraceOptions, type Traces } from '../tracing/trace'
 import type { Plan } from './plan'
 import { WorkerPool } from './pool'
 import { workerSetup } from './run'
@@ -82,3 +82,24 @@ function inOrder(facts: readonly TracedFact[], parts: readonly Traces[]): Traces
     noise: parts[0]?.noise ?? 0
   }
 }
+
+/** A row for every cell of every fact. */
+export const traceRows = (model: string, dataset: string, traces: readonly FactTrace[]): TraceRow[] =>
+  traces.flatMap(({ fact, tokens, roles, answer, high, low, effects }) =>
+    effects.map(({ kind, token, layer, probability }) => ({
+      model,
+      dataset,
+      fact: fact.id,
+      prompt: fact.prompt,
+      subject: fact.subject,
+      answer,
+      high,
+      low,
+      kind,
+      token,
+      text: tokens[token]!,
+      role: roles[token]!,
+      layer,
+      probability
+    }))
+  )

@@ -18,9 +18,9 @@ import {
   type ToScore
 } from '../model'
 import type { AnswerRow } from '../results/rows'
+import { mean } from '../statistics/intervals'
 import { goesOnInWord, isStop, textOf, wordsOf } from './answers'
 import { answersFreely, type FreeAnswerOptions, freeAnswers, inContext } from './free-answers'
-import { mean } from './intervals'
 import {
   BASE_KNOWS,
   DIVERGENCE,

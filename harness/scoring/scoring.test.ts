@@ -1,6 +1,6 @@
 import type { AnswerRow, EditRow } from '../results/rows'
+import { estimate, median } from '../statistics/intervals'
 import { BOOK_GRADING, gradeOf } from './grade'
-import { estimate, median } from './intervals'
 import { exactMatch, findMeasure, MEASURES } from './measures'
 import { summariseAnswers, summariseEfficiency, summariseRetention } from './summarise'
 

@@ -1,8 +1,8 @@
 import { APART, PROPERTIES, type Property, WRITTEN } from '../../datasets/types'
 import type { Setup } from '../results/manifest'
 import type { AnswerRow, EditRow } from '../results/rows'
+import { estimate, mean, median } from '../statistics/intervals'
 import { type Grading, gradeOf } from './grade'
-import { estimate, mean, median } from './intervals'
 import { BASE_KNOWS, exactMatch, type Measure, type Side, tokenMatch } from './measures'
 import type {
   AnswersSummary,

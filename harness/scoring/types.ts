@@ -1,14 +1,8 @@
 import type { Property } from '../../datasets/types'
 import type { MachineAbout, Setting, Setup } from '../results/manifest'
+import type { Estimate } from '../statistics/intervals'
 
-/** A mean over cases with its 95 % interval, as shares in 0..1 (or in the unit of the metric). */
-export interface Estimate {
-  readonly mean: number
-  readonly low: number
-  readonly high: number
-  /** Cases that have something to measure. */
-  readonly cases: number
-}
+export type { Estimate } from '../statistics/intervals'
 
 /** High, medium or low by the thresholds of the run's grading profile. */
 export type Grade = 'high' | 'medium' | 'low'

@@ -1,5 +1,4 @@
-import { estimate } from '../scoring/intervals'
-import type { Estimate } from '../scoring/types'
+import { type Estimate, estimate } from '../statistics/intervals'
 import { type FactTrace, KINDS, ROLES, type Role, type TraceKind } from './trace'
 
 /** Average indirect effect of a state: by how much giving it back raises the probability of the answer over that under noise (Meng et al. 2022, eq. 3). */

@@ -1,9 +1,12 @@
 import { z } from 'zod'
 import type { ModelConfig } from '../../harness/model'
+import { TRACED } from '../locate/traced'
 
 /** Names as in the hparams files of kmeng01/rome, where it has them. */
 export const romeHyperparameters = z.strictObject({
-  layer: z.number().int().min(0).describe('Block whose W_proj is edited'),
+  layer: z
+    .union([z.number().int().min(0), z.literal(TRACED)])
+    .describe("Block whose W_proj is edited; 'traced': the one that causal tracing of facts of `train_on` suggests"),
   key: z
     .enum(['mean', 'original', 'prompt'])
     .default('mean')
@@ -63,6 +66,6 @@ export const secondMomentOptions = ({ ffDim }: ModelConfig, h: RomeHyperparamete
 /** Forward and backward through the blocks above the edited one, for every context. */
 export function passesPerToken(model: ModelConfig, h: RomeHyperparameters): number {
   const generated = h.context_template_length_params.reduce((sum, [, count]) => sum + count, 1)
-  const above = (model.layers - h.layer) / model.layers
+  const above = h.layer === TRACED ? 1 : (model.layers - h.layer) / model.layers
   return (h.context_templates?.length ?? generated) * (1 + 2 * h.v_num_grad_steps * above)
 }

@@ -2,6 +2,7 @@ import { checkLayer } from '../layer'
 import { contextTemplates } from '../locate/contexts'
 import { factOf, locate, together } from '../locate/facts'
 import { secondMoment } from '../locate/second-moment'
+import { TRACED, tracedLayer, traceLayer } from '../locate/traced'
 import { optimiseValues, valueFlops } from '../locate/value'
 import { defineMethod } from '../types'
 import { passesPerToken, romeDefaults, romeHyperparameters, secondMomentOptions } from './hyperparameters'
@@ -17,17 +18,22 @@ export const rome = defineMethod({
   hyperparameters: romeHyperparameters,
   defaults: romeDefaults,
   passesPerToken,
-  check: (model, h) => checkLayer(model, h.layer),
+  check: (model, h) => (h.layer === TRACED ? undefined : checkLayer(model, h.layer)),
+  trainedBy: ['layer'],
+  learns: (given) => given.layer === TRACED,
+  train: (model, cases, _, context) => traceLayer(model, cases, context),
 
-  async prepare(model, h, context) {
+  async prepare(model, h, context, artifact) {
+    const layer = h.layer === TRACED ? tracedLayer(artifact!) : h.layer
     const contexts = contextTemplates(model, h, context)
     const C = h.mom2_adjustment
-      ? secondMoment(model, `layers.${h.layer}.mlp.proj`, secondMomentOptions(model.config, h), context)
+      ? secondMoment(model, `layers.${layer}.mlp.proj`, secondMomentOptions(model.config, h), context)
       : undefined
-    return { contexts, C }
+    return { contexts, C, layer }
   },
 
-  async *edit(model, groups, h, _, { contexts, C }) {
+  async *edit(model, groups, given, _, { contexts, C, layer }) {
+    const h = { ...given, layer }
     const facts = groups.map(([request]) => factOf(model.tokenizer, contexts, request!))
     for (const some of together(facts)) {
       const located = locate(model, some, h.layer) // k and v at the subject's last token, in every context

@@ -13,7 +13,7 @@ import type { RomeHyperparameters } from './hyperparameters'
 export function insert(
   { contexts, states }: LocatedFact,
   { delta }: OptimisedValue,
-  h: RomeHyperparameters,
+  h: Pick<RomeHyperparameters, 'key'> & { readonly layer: number },
   C: SecondMoment | undefined
 ): { part: LowRankPart; values: Record<string, number> } {
   const told = states.slice(0, contexts.length)

@@ -34,7 +34,8 @@ async function editFacts(
 ): Promise<Edit[]> {
   const edits: Edit[] = []
   const groups = facts.map((fact) => [fact])
-  for await (const some of rome.edit(model, groups, h, contextOf(), { contexts, C })) edits.push(...some)
+  for await (const some of rome.edit(model, groups, h, contextOf(), { contexts, C, layer: h.layer as number }))
+    edits.push(...some)
   return edits
 }
 
@@ -94,7 +95,8 @@ test.each(expected.sequences.map((q) => [q.key, q] as const))(
       const groups = [[request({ ...c, key })]]
       for await (const [edit] of rome.edit(under, groups, h, contextOf(), {
         contexts: expected.templates,
-        C: moment
+        C: moment,
+        layer: h.layer as number
       })) {
         const curve = edit!.diagnostics.lossCurve!
         expect(curve).toHaveLength(c.losses.length)

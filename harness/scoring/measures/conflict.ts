@@ -1,7 +1,7 @@
 import type { Continued, Probe } from '../../../datasets/types'
 import type { TargetScore } from '../../model'
 import type { AnswerRow } from '../../results/rows'
-import { mean } from '../intervals'
+import { mean } from '../../statistics/intervals'
 import { type Measure, type Moment, scoreKey } from './measure'
 
 /*

@@ -1,6 +1,6 @@
 import type { Probe } from '../../../datasets/types'
 import type { TargetScore } from '../../model'
-import { mean } from '../intervals'
+import { mean } from '../../statistics/intervals'
 import { type Measure, scoreKey } from './measure'
 
 /**

@@ -1,4 +1,4 @@
-import { mean } from '../intervals'
+import { mean } from '../../statistics/intervals'
 import { wordsAndMarks } from './words'
 
 /** n-grams that are counted, and what each entropy weighs. */

@@ -4,7 +4,7 @@ import { generateEdited, type UnderEdit } from '../../edit'
 import { groupBy } from '../../group-by'
 import { encodePrompt, type LanguageModel } from '../../model'
 import { randomStream } from '../../random'
-import { mean } from '../intervals'
+import { mean } from '../../statistics/intervals'
 import { ngramEntropy } from './entropy'
 import { TfIdf } from './tf-idf'
 

@@ -1,5 +1,13 @@
 import { randomStream } from '../random'
-import type { Estimate } from './types'
+
+/** A mean over cases with its 95 % interval, as shares in 0..1 (or in the unit of the metric). */
+export interface Estimate {
+  readonly mean: number
+  readonly low: number
+  readonly high: number
+  /** Cases that have something to measure. */
+  readonly cases: number
+}
 
 export interface IntervalOptions {
   readonly seed: number
