@@ -15,10 +15,12 @@ import { fetchCommand } from './fetch'
 import { gateCommand } from './gate'
 import { historyCommand } from './history'
 import { listCommand } from './list'
+import { memoriesCommand } from './memories'
 import { pretrainCommand } from './pretrain'
 import { probeCommand } from './probe'
 import { reportCommand } from './report'
 import { runCommand } from './run'
+import { statsCommand } from './stats'
 import { traceCommand } from './trace'
 import { trainCommand } from './train'
 import { verifyCommand } from './verify'
@@ -34,6 +36,8 @@ const COMMANDS: readonly CommandModule<object, never>[] = [
   checkCommand,
   trainCommand,
   traceCommand,
+  memoriesCommand,
+  statsCommand,
   reportCommand,
   compareCommand,
   gateCommand,

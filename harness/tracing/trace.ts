@@ -15,6 +15,7 @@ import {
   type TokenBatch
 } from '../model'
 import { randomStream } from '../random'
+import { valuesOf } from '../tensor'
 
 /*
  * Causal tracing (Meng et al. 2022, section 2; kmeng01/rome, experiments/causal_trace.py): the subject of a fact is made unreadable by noise, and single
@@ -172,13 +173,15 @@ function answersOf(model: LanguageModel, asked: readonly Asked[]): { answer: num
   const found = new Array<{ answer: number; high: number }>(asked.length)
   for (const same of groupBy([...asked.keys()], (i) => asked[i]!.ids.length).values()) {
     const batch = padBatch(same.map((i) => asked[i]!.ids))
-    const shares = tf.tidy(() => {
+    const shares = valuesOf(() => {
       const logitsAt = { rows: rowsUpTo(batch.batch), positions: new Int32Array(batch.batch).fill(batch.seq - 1) }
-      return tf.softmax(model.forward(batch, { logitsAt }).logits!).arraySync()
-    }) as number[][]
+      return tf.softmax(model.forward(batch, { logitsAt }).logits!)
+    })
+    const vocab = shares.length / batch.batch
     for (const [k, i] of same.entries()) {
-      const answer = shares[k]!.reduce((best, p, id, all) => (p > all[best]! ? id : best), 0)
-      found[i] = { answer, high: shares[k]![answer]! }
+      const own = shares.subarray(k * vocab, (k + 1) * vocab)
+      const answer = own.reduce((best, p, id) => (p > own[best]! ? id : best), 0)
+      found[i] = { answer, high: own[answer]! }
     }
   }
   return found
@@ -349,9 +352,9 @@ function disposeRun({ streams, mlps, attentions, cache }: Run): void {
 function answerProbabilities(logits: tf.Tensor2D, facts: readonly Known[], samples: number): number[] {
   const answers = facts.flatMap(({ answer }) => new Array<number>(samples).fill(answer))
   const [, vocab] = logits.shape
-  const all = tf.tidy(() => {
+  const all = valuesOf(() => {
     const flat = Int32Array.from(answers, (answer, row) => row * vocab + answer)
-    return tf.gather(tf.softmax(logits).reshape([-1]), tf.tensor1d(flat, 'int32')).dataSync()
+    return tf.gather(tf.softmax(logits).reshape([-1]), tf.tensor1d(flat, 'int32'))
   })
   return facts.map((_, i) => {
     let sum = 0

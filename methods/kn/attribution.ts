@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { groupBy } from '../../harness/group-by'
 import { disposeCache, type KeyValueCache, type LanguageModel, padBatch } from '../../harness/model'
+import { valuesOf } from '../../harness/tensor'
 
 /** A prompt, as ids, and the token whose probability is attributed to neurons. */
 export interface Question {
@@ -79,7 +80,7 @@ function ofSameLength(
   )
   try {
     for (const layer of blocks) {
-      const own = tf.tidy(() => {
+      const own = valuesOf(() => {
         const atLast = (t: tf.Tensor3D) => tf.slice(t, [0, length - 1, 0], [-1, 1, -1]) // [questions, 1, width]
         const tiled = (t: tf.Tensor3D) =>
           tf.tile(t, [1, steps, 1]).reshape([count * steps, 1, t.shape[2]]) as tf.Tensor3D
@@ -94,8 +95,7 @@ function ofSameLength(
           .reshape([count, steps, width])
           .mean(1)
           .mul(neurons.reshape([count, width]))
-          .dataSync()
-      }) as unknown as Float32Array
+      })
       for (const [q, all] of scores.entries()) all.set(own.subarray(q * width, (q + 1) * width), layer * width)
     }
   } finally {
