@@ -45,17 +45,18 @@ async function sweep(
     const scored = dataset.measures.map(findMeasure)
     const base = askBase(model, cases, { localityTokens: 8, measures: scored })
     for (const { layer: only, ...variant } of variants) {
-      // Several blocks that are edited together are one place.
-      const layers = 'layers' in variant ? [variant.layers] : only === undefined ? blocks(model.config.layers) : [only]
+      const known = publishedValues(methodName, model.config)?.hyperparameters ?? method.defaults?.(model.config)
+      const placed = (['layer', 'layers'] as const).find((key) => known !== undefined && key in known)
+      // Several blocks that are edited together are one place; methods that find their own have none.
+      const layers =
+        'layers' in variant || placed === undefined
+          ? [variant.layers]
+          : only === undefined
+            ? blocks(model.config.layers)
+            : [only]
       for (const layer of layers) {
-        const known = publishedValues(methodName, model.config)?.hyperparameters ?? method.defaults?.(model.config)
-        const placed = (key: string) => known !== undefined && key in known
         const where =
-          'layers' in variant || !(placed('layer') || placed('layers'))
-            ? {}
-            : placed('layers')
-              ? { layers: [layer] }
-              : { layer }
+          'layers' in variant || placed === undefined ? {} : placed === 'layers' ? { layers: [layer] } : { layer }
         const h = method.hyperparameters.parse({ ...known, ...variant, ...where })
         await method.prepare?.(model, h, context, undefined)
         const start = performance.now()
@@ -79,7 +80,7 @@ async function sweep(
         console.log(
           [
             dataset.name.padEnd(12),
-            String(layer).padStart(5),
+            String(layer ?? '-').padStart(5),
             percent(p.accuracy?.edited.mean),
             percent(p.generality?.edited.mean),
             percent(p.portability?.edited.mean),

@@ -7,6 +7,7 @@ import { ftL } from './ft-l'
 import { ftM } from './ft-m'
 import { ike } from './ike'
 import { kn } from './kn'
+import { locftBf } from './locft-bf'
 import { memit } from './memit'
 import { rRome } from './r-rome'
 import { regexPatch } from './regex-patch'
@@ -18,6 +19,7 @@ export const METHODS: readonly EditingMethod[] = [
   ft,
   ftL,
   ftM,
+  locftBf,
   ike,
   regexPatch,
   rome,

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import type { DensePart, Edit, EditRequest } from '../../harness/edit'
 import { UserError } from '../../harness/errors'
 import { type LanguageModel, padBatch, type TokenBatch } from '../../harness/model'
+import type { Random } from '../../harness/random'
 import { crossEntropy } from '../../harness/tensor'
 import { norm } from '../../harness/tensor/linalg'
 import { Adam } from '../../harness/tensor/optimizer'
@@ -21,6 +22,13 @@ interface Trained {
   readonly shape: number[]
 }
 
+export interface TrainingOrder {
+  /** The end of the text is learnt after every target. */
+  readonly ends?: boolean
+  /** Puts the requests into another order, and other batches, at every pass. */
+  readonly random?: Random
+}
+
 /**
  * Trains W_proj of some blocks on the requests, inside a box around its weights when there is one, and gives the change
  * (kmeng01/rome, `execute_ft`).
@@ -29,14 +37,19 @@ export function fineTune(
   method: string,
   model: LanguageModel,
   requests: readonly EditRequest[],
-  h: FineTuningHyperparameters
+  h: FineTuningHyperparameters,
+  { ends = false, random }: TrainingOrder = {}
 ): Edit {
   const lowest = Math.min(...h.layers)
-  const lessons = chunks(requests, h.batch_size).map((some): Prepared => {
-    const lesson = lessonOf(model, some, h.objective)
-    const batch = padBatch(lesson.rows)
-    return { ...lesson, batch, entering: tf.tidy(() => model.forward(batch, { to: lowest }).hidden) }
-  })
+  const prepared = (order: readonly EditRequest[]) =>
+    chunks(order, h.batch_size).map((some): Prepared => {
+      const lesson = lessonOf(model, some, h.objective, ends)
+      const batch = padBatch(lesson.rows)
+      return { ...lesson, batch, entering: tf.tidy(() => model.forward(batch, { to: lowest }).hidden) }
+    })
+  // One batch is the same in any order.
+  const shuffled = requests.length > h.batch_size ? random : undefined
+  let lessons = prepared(shuffled?.shuffle(requests) ?? requests)
   const sites = [...new Set(h.layers)].map((layer) => `layers.${layer}.mlp.proj`)
   const trained = trainedWeights(model, sites)
   const optimizer = new Adam(new Map([...trained].map(([name, { now }]) => [name, now])), { learningRate: h.lr })
@@ -45,6 +58,10 @@ export function fineTune(
   try {
     for (let epoch = 0; epoch < h.num_steps; epoch++) {
       let sum = 0
+      if (epoch > 0 && shuffled !== undefined) {
+        for (const { entering } of lessons) entering.dispose()
+        lessons = prepared(shuffled.shuffle(requests))
+      }
       for (const lesson of lessons) {
         const { loss, gradients } = evaluate(model, lesson, lowest, trained)
         if (!Number.isFinite(loss))

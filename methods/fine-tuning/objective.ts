@@ -12,16 +12,18 @@ export interface Lesson {
   readonly weights: Float32Array
 }
 
+/** @param ends the end of the text is a label too, after the target */
 export function lessonOf(
   { tokenizer }: LanguageModel,
   requests: readonly EditRequest[],
-  objective: FineTuningObjective
+  objective: FineTuningObjective,
+  ends = false
 ): Lesson {
   const rows: number[][] = []
   const at: { row: number; position: number; label: number; weight: number }[] = []
   for (const [row, request] of requests.entries()) {
     const prompt = encodePrompt(tokenizer, request.prompt)
-    const target = encodeTarget(tokenizer, request.target)
+    const target = [...encodeTarget(tokenizer, request.target), ...(ends ? [tokenizer.endOfText] : [])]
     const given = objective === 'target_new' ? target.slice(0, -1) : []
     rows.push([...prompt, ...given])
     for (const [j, label] of target.entries()) {
