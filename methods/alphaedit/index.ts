@@ -13,6 +13,7 @@ import {
 } from '../locate/block-edits'
 import { type Cost, leastChange, partOf, products } from '../locate/closed-form'
 import { startedTemplates } from '../locate/contexts'
+import { ANCHORED_BY, anchored, anchorHyperparameters, anchorOf, learnAnchor } from '../locate/norm-anchor'
 import { secondMoments } from '../locate/second-moment'
 import { subjectsUnder } from '../locate/spread'
 import { defineMethod } from '../types'
@@ -21,6 +22,7 @@ import { type NullSpace, nullSpace } from './null-space'
 export const alphaeditHyperparameters = z.strictObject({
   ...blockHyperparameters,
   ...momentHyperparameters,
+  ...anchorHyperparameters,
   nullspace_threshold: z
     .number()
     .positive()
@@ -40,22 +42,27 @@ export const alphaedit = defineMethod({
   defaults: blockDefaults,
   passesPerToken: (model, h) => blockPasses(model, h),
   check: (model, h) => checkLayers(model, h.layers),
+  trainedBy: ANCHORED_BY,
+  learns: (given) => given.norm_anchor === true,
+  train: (model, cases, h, context) => learnAnchor(model, cases, h, context),
 
-  async prepare(model, h, context) {
+  async prepare(model, h, context, artifact) {
+    const anchor = h.norm_anchor ? anchorOf(artifact!) : undefined
     const contexts = startedTemplates(model, h, context)
     const sites = projections(h.layers)
     const moments = secondMoments(model, sites, momentOptions(model.config, h), context)
     const spaces = moments.map((C, i) => nullSpace(C, sites[i]!, h.nullspace_threshold, context))
-    return { contexts, spaces }
+    return { contexts, spaces, anchor }
   },
 
-  async *edit(model, groups, h, { before, goesOn }, { contexts, spaces }) {
+  async *edit(model, groups, h, { before, goesOn }, { contexts, spaces, anchor }) {
     const { dim, ffDim } = model.config
     const spaceOf = (layer: number): NullSpace => spaces[h.layers.indexOf(layer)]!
     // Keys of the edits before, as those left them: nothing of groups that are independent.
     const held = new Map(h.layers.map((layer) => [layer, heldKeys(before?.carry?.[`keys.${layer}`], ffDim, h.L2)]))
     yield* blockEdits(model, groups, h, contexts, {
       name: 'alphaedit',
+      ...(anchor === undefined ? {} : { target: anchored(anchor) }),
       insert(layer, { keys, values }) {
         const [site] = projections([layer])
         const projected = keys.map((k) => spaceOf(layer).project(k))

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { EditPart, EditRequest } from '../../harness/edit'
+import type { Edit, EditPart, EditRequest } from '../../harness/edit'
 import { UserError } from '../../harness/errors'
 import { encodePrompt, encodeTarget, type LanguageModel } from '../../harness/model'
 import { norm } from '../../harness/tensor/linalg'
@@ -66,7 +66,7 @@ export const kn = defineMethod({
       h
     )
     let next = 0
-    for (const { request, ways, old } of asked) {
+    yield asked.map(({ request, ways, old }): Edit => {
       const perWay = ways.map((questions) => meanOf(questions.map(() => scores[next++]!)))
       const neurons = shared(
         perWay.map((s) => coarse(s, h.adaptive_threshold)),
@@ -77,18 +77,14 @@ export const kn = defineMethod({
           hint: "its probability does not rise with any: lower adaptive_threshold, or p where 'refine' is on"
         })
       const parts = valuesTurned(model, neurons, old, encodeTarget(model.tokenizer, request.target), h)
-      yield [
-        {
-          method: 'kn',
-          requests: [request],
-          parts,
-          diagnostics: {
-            flops: flopsOf(model, ways.flat(), h),
-            values: { neurons: neurons.length, largest: largest(perWay[0]!) }
-          }
-        }
-      ]
-    }
+      const values = { neurons: neurons.length, largest: largest(perWay[0]!) }
+      return {
+        method: 'kn',
+        requests: [request],
+        parts,
+        diagnostics: { flops: flopsOf(model, ways.flat(), h), values }
+      }
+    })
   }
 })
 

@@ -11,12 +11,14 @@ import {
 } from '../locate/block-edits'
 import { leastChange, partOf, scaled } from '../locate/closed-form'
 import { startedTemplates } from '../locate/contexts'
+import { ANCHORED_BY, anchored, anchorHyperparameters, anchorOf, learnAnchor } from '../locate/norm-anchor'
 import { secondMoments } from '../locate/second-moment'
 import { defineMethod } from '../types'
 
 export const memitHyperparameters = z.strictObject({
   ...blockHyperparameters,
   ...momentHyperparameters,
+  ...anchorHyperparameters,
   mom2_update_weight: z
     .number()
     .positive()
@@ -35,17 +37,22 @@ export const memit = defineMethod({
   defaults: blockDefaults,
   passesPerToken: (model, h) => blockPasses(model, h),
   check: (model, h) => checkLayers(model, h.layers),
+  trainedBy: ANCHORED_BY,
+  learns: (given) => given.norm_anchor === true,
+  train: (model, cases, h, context) => learnAnchor(model, cases, h, context),
 
-  async prepare(model, h, context) {
+  async prepare(model, h, context, artifact) {
+    const anchor = h.norm_anchor ? anchorOf(artifact!) : undefined
     const contexts = startedTemplates(model, h, context)
     const moments = secondMoments(model, projections(h.layers), momentOptions(model.config, h), context)
-    return { contexts, moments }
+    return { contexts, moments, anchor }
   },
 
-  async *edit(model, groups, h, _, { contexts, moments }) {
+  async *edit(model, groups, h, _, { contexts, moments, anchor }) {
     const { dim, ffDim } = model.config
     yield* blockEdits(model, groups, h, contexts, {
       name: 'memit',
+      ...(anchor === undefined ? {} : { target: anchored(anchor) }),
       insert(layer, { keys, values }) {
         const C = moments[h.layers.indexOf(layer)]!
         const [site] = projections([layer])
