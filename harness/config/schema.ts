@@ -37,9 +37,11 @@ export const datasetNamed = (name: string, split: 'train' | 'test' = 'test') => 
 
 const size = z.int().min(1).max(MOST_CASES)
 const oneByOne = z
-  .boolean()
+  .union([z.boolean(), z.literal('where_needed')])
   .default(false)
-  .describe('Insert facts that belong together one after another, for methods that hold one fact an edit')
+  .describe(
+    "Insert facts that belong together one after another: always (true), or by methods that hold one fact an edit ('where_needed')"
+  )
 
 /** How edits are put to the test; results/protocol.ts has what it comes to. */
 const protocolEntry = z.union(

@@ -186,6 +186,16 @@ describe('protocols', () => {
     const settings = await of('[{ batch: 10, one_by_one: true }]', ROME)
     expect(settings.map((s) => s.id)).toEqual(['rome--gptj-mini--zsre--batch-10-one-by-one'])
   })
+
+  it('insert one after another where the method needs it, and together where it does not', async () => {
+    const both =
+      'models: [gptj-mini]\nmethods: [{ name: rome }, { name: memit }]\ndatasets: [{ name: zsre }]\nlimit: 20\n'
+    const settings = await of('[{ batch: 10, one_by_one: where_needed }]', both)
+    expect(settings.map((s) => s.id)).toEqual([
+      'rome--gptj-mini--zsre--batch-10-one-by-one',
+      'memit--gptj-mini--zsre--batch-10'
+    ])
+  })
 })
 
 describe('names in results', () => {

@@ -119,10 +119,10 @@ export async function planRun({ config, placeOf, dir }: LoadedConfig, { onReadin
   for (const model of config.models)
     for (const dataset of datasets)
       for (const [p, entry] of config.protocols.entries())
-        for (const protocol of planProtocol(entry, dataset, placeOf(['protocols', p])))
-          for (const [i, methodEntry] of config.methods.entries()) {
+        for (const [i, methodEntry] of config.methods.entries()) {
+          const { value: editing, module } = methods[i]!
+          for (const protocol of planProtocol(entry, dataset, editing.holdsMany, placeOf(['protocols', p]))) {
             const modelName = names.get(model)!
-            const { value: editing, module } = methods[i]!
             const label = methodEntry.label ?? editing.name
             const parts = [fileName(label), files.get(modelName)!, fileName(dataset.label)]
             const id = [...parts, ...(protocolName(protocol) === 'single' ? [] : [protocolName(protocol)])].join('--')
@@ -134,6 +134,7 @@ export async function planRun({ config, placeOf, dir }: LoadedConfig, { onReadin
             const values = valuesFrom === undefined ? {} : { valuesFrom }
             settings.push({ id, editing, ...values, label, model, modelName, dataset, method, protocol, cases })
           }
+        }
   const twice = settings.find((s, i) => settings.findIndex((t) => t.id === s.id) < i)
   if (twice !== undefined) {
     throw new UserError(`two entries come to the same setting '${twice.id}'`, {
@@ -193,8 +194,8 @@ function atPlace<T>(place: string, act: () => T): T {
   }
 }
 
-const planProtocol = (entry: ProtocolEntry, { cases }: PlannedDataset, place: string): Protocol[] =>
-  atPlace(place, () => protocolsOf(entry, cases.length))
+const planProtocol = (entry: ProtocolEntry, { cases }: PlannedDataset, holdsMany: boolean, place: string): Protocol[] =>
+  atPlace(place, () => protocolsOf(entry, cases.length, holdsMany))
 
 /** Something that a config names: ours, or from outside. */
 interface Named<T> {

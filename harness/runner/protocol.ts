@@ -5,10 +5,13 @@ import { UserError } from '../errors'
 import { randomStream } from '../random'
 import type { Protocol } from '../results/protocol'
 
-/** What an entry of a config stands for on a dataset of so many cases. A sequence with several orders is several protocols. */
-export function protocolsOf(entry: ProtocolEntry, cases: number): Protocol[] {
+/**
+ * What an entry of a config stands for on a dataset of so many cases, for a method. A sequence with several orders is several protocols.
+ * @param holdsMany whether the method's edits hold many facts
+ */
+export function protocolsOf(entry: ProtocolEntry, cases: number, holdsMany: boolean): Protocol[] {
   if (entry === 'single') return [{ kind: 'single', oneByOne: false }]
-  const oneByOne = entry.one_by_one
+  const oneByOne = entry.one_by_one === 'where_needed' ? !holdsMany : entry.one_by_one
   if (!('sequential' in entry)) return [{ kind: 'batch', size: entry.batch, oneByOne }]
   const edits = Math.min(entry.sequential, cases)
   const powers = Array.from({ length: Math.ceil(Math.log10(edits)) }, (_, i) => 10 ** i)
