@@ -35,6 +35,10 @@ const JUDGE = 'harness/scoring/judge.test.ts'
 const SHARD = 'harness/runner/shard.test.ts'
 const TABLES = 'datasets/tables.test.ts'
 const CHECK = 'datasets/check.test.ts'
+const MEMIT = 'methods/memit/memit.test.ts'
+const CLOSED = 'methods/locate/closed-form.test.ts'
+const KN = 'methods/kn/kn.test.ts'
+const TRACE = 'harness/tracing/trace.test.ts'
 
 const mutation = (
   wrong: string,
@@ -105,7 +109,7 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'the update ignores the second moment',
     'methods/rome/insert.ts',
-    'C?.solve(direction) ?? direction',
+    'C?.factor.solve(direction) ?? direction',
     'direction',
     ROME,
     'golden'
@@ -639,8 +643,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'a sequence edits the original model every time',
     'harness/runner/shard.ts',
-    'for await (const [outcome] of this.#edit(under, [group])) {',
-    'for await (const [outcome] of this.#edit(this.#model, [group])) {',
+    'for await (const [outcome] of this.#edit(under, [group], chained)) {',
+    'for await (const [outcome] of this.#edit(this.#model, [group], chained)) {',
     'harness/runner/shard.test.ts'
   ),
   mutation(
@@ -1065,8 +1069,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'general ability is part of other measures',
     'harness/scoring/summarise.ts',
-    'general ? isGeneral(row) : !APART.includes(row.kind)',
-    "general ? isGeneral(row) : row.kind !== ''",
+    'about === undefined ? !APART.includes(kind) : about.includes(kind)',
+    "about === undefined ? kind !== '' : about.includes(kind)",
     SUMMARY,
     'every checkpoint'
   ),
@@ -1109,5 +1113,145 @@ export const MUTATIONS: readonly Mutation[] = [
     'if (lines.length < texts * 2) for',
     CHECK,
     'spaces'
+  ),
+  // Locate, then edit
+  mutation(
+    'every block takes all that is missing',
+    'methods/locate/spread.ts',
+    '(targets[fact]![d]! - x) / left)',
+    '(targets[fact]![d]! - x))',
+    MEMIT,
+    'MEMIT'
+  ),
+  mutation(
+    'all contexts weigh the same in a key',
+    'methods/locate/spread.ts',
+    'key[k]! / (2 * counts[fact]!)',
+    'key[k]! / (1 + counts[fact]!)',
+    MEMIT,
+    'MEMIT'
+  ),
+  mutation(
+    'keys are read under the edits of the first group',
+    'methods/locate/spread.ts',
+    '(fact) => edits[groupOf[fact]!]',
+    '() => edits[0]',
+    MEMIT,
+    'alone'
+  ),
+  mutation(
+    'facts of one edit do not see each other',
+    'methods/locate/closed-form.ts',
+    'dot(keys[i]!, solved[j]!) + (i === j ? 1 : 0)',
+    'i === j ? dot(keys[i]!, solved[j]!) + 1 : 0',
+    CLOSED
+  ),
+  mutation(
+    'a change of many facts forgets what it costs',
+    'methods/locate/closed-form.ts',
+    'matrix[i] = matrix[i]! + gram[i]!',
+    'matrix[i] = gram[i]! + (i % (n + 1) === 0 ? 1e-3 : 0)',
+    CLOSED
+  ),
+  mutation(
+    'a factor is updated by the first of several vectors',
+    'harness/tensor/linalg.ts',
+    'for (const vector of vectors) {\n      const x = Float64Array.from(vector)',
+    'for (const vector of vectors.slice(0, 1)) {\n      const x = Float64Array.from(vector)',
+    'harness/tensor/linalg.test.ts'
+  ),
+  mutation(
+    'edits of a sequence forget the keys before',
+    'methods/alphaedit/index.ts',
+    'const keys = [...this.keys, ...more]',
+    'const keys = [...more]',
+    MEMIT,
+    'AlphaEdit'
+  ),
+  mutation(
+    'changes go where the corpus has its keys',
+    'methods/alphaedit/null-space.ts',
+    'return holds ? Float32Array.from(inside) :',
+    'return !holds ? Float32Array.from(inside) :',
+    MEMIT,
+    'AlphaEdit'
+  ),
+  mutation(
+    'EMMET reaches half of what a single fact demands',
+    'methods/emmet/index.ts',
+    'solved.map((x) => x / reach)',
+    'solved.map((x) => x / (2 * reach))',
+    MEMIT,
+    'EMMET'
+  ),
+  mutation(
+    'the anchor is a mean with the longest values',
+    'methods/locate/norm-anchor.ts',
+    'sorted.length - Math.floor(DROPPED * sorted.length)',
+    'sorted.length',
+    'methods/locate/norm-anchor.test.ts'
+  ),
+  mutation(
+    'neurons are found at the gradient, not at the neuron times it',
+    'methods/kn/attribution.ts',
+    '.mul(neurons.reshape([count, width]))',
+    '.mul(neurons.reshape([count, width]).sign())',
+    KN,
+    'golden'
+  ),
+  mutation(
+    'the integral leaves out its end',
+    'methods/kn/attribution.ts',
+    'i / (steps - 1)',
+    'i / steps',
+    KN,
+    'golden'
+  ),
+  mutation(
+    'a neuron that half the ways share is shared by all',
+    'methods/kn/index.ts',
+    'count > p * sets.length',
+    'count > 0',
+    KN
+  ),
+  mutation(
+    'states are given back from noisy runs',
+    'harness/tracing/trace.ts',
+    'const all = new Cells(model, facts, samples, clean, corrupted)',
+    'const all = new Cells(model, facts, samples, corrupted, corrupted)',
+    TRACE,
+    'golden'
+  ),
+  mutation(
+    'a window begins a block late',
+    'harness/tracing/trace.ts',
+    'layer - Math.floor(window / 2)',
+    'layer - Math.floor((window - 1) / 2)',
+    TRACE,
+    'golden'
+  ),
+  mutation(
+    'noise is on every token',
+    'harness/tracing/trace.ts',
+    'added[row + from * dim + k]',
+    'added[row + k]',
+    TRACE,
+    'golden'
+  ),
+  mutation(
+    'triples of words count no more than pairs',
+    'harness/scoring/written/entropy.ts',
+    '[3, 4 / 3]',
+    '[3, 2 / 3]',
+    'harness/scoring/written/written.test.ts',
+    'entropies'
+  ),
+  mutation(
+    'every method inserts one by one where one needs it',
+    'harness/runner/protocol.ts',
+    "=== 'where_needed' ? !holdsMany",
+    "=== 'where_needed' ? true",
+    PLAN,
+    'where the method needs it'
   )
 ]
