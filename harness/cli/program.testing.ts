@@ -41,9 +41,14 @@ export function useProgram() {
     inFolder,
     bench: (...args: string[]): Promise<Ended> =>
       new Promise((resolve) => {
-        execFile(process.execPath, [PROGRAM, ...args], { cwd: dir, maxBuffer: 1e8 }, (error, stdout, stderr) => {
-          resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
-        })
+        execFile(
+          process.execPath,
+          [PROGRAM, ...args],
+          { cwd: dir, env: process.env, maxBuffer: 1e8 },
+          (error, stdout, stderr) => {
+            resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
+          }
+        )
       }),
     /** Writes my.yaml. */
     config: (text: string): string => {
