@@ -13,6 +13,7 @@ import { rRome } from './r-rome'
 import { regexPatch } from './regex-patch'
 import { rome } from './rome'
 import type { EditingMethod } from './types'
+import { ultraedit } from './ultraedit'
 
 /** Every method; a new one is a folder and a line here. */
 export const METHODS: readonly EditingMethod[] = [
@@ -27,7 +28,8 @@ export const METHODS: readonly EditingMethod[] = [
   kn,
   memit,
   emmet,
-  alphaedit
+  alphaedit,
+  ultraedit
 ]
 
 /** @throws UserError with the closest name when there is no such method */

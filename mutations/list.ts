@@ -39,6 +39,7 @@ const MEMIT = 'methods/memit/memit.test.ts'
 const CLOSED = 'methods/locate/closed-form.test.ts'
 const KN = 'methods/kn/kn.test.ts'
 const TRACE = 'harness/tracing/trace.test.ts'
+const ULTRA = 'methods/ultraedit/ultraedit.test.ts'
 
 const mutation = (
   wrong: string,
@@ -1253,5 +1254,35 @@ export const MUTATIONS: readonly Mutation[] = [
     "=== 'where_needed' ? true",
     PLAN,
     'where the method needs it'
+  ),
+  mutation(
+    'a turn begins with a normaliser of its own',
+    'methods/ultraedit/index.ts',
+    'before === undefined ? new RunningNormaliser(width + out)',
+    'before !== undefined ? new RunningNormaliser(width + out)',
+    ULTRA
+  ),
+  mutation(
+    'every map has a normaliser of its own',
+    'methods/ultraedit/index.ts',
+    'const [out, width] = shapeOf(site)\n    const shape =',
+    'const [out, width] = shapeOf(site)\n    const shape = site +',
+    ULTRA,
+    'llama'
+  ),
+  mutation(
+    'labels of short batches weigh more',
+    'methods/ultraedit/gradients.ts',
+    '1 / tokens[batch]!)',
+    '1 / at.length)',
+    ULTRA,
+    'golden'
+  ),
+  mutation(
+    'a batch is spread over as many as it has',
+    'methods/ultraedit/normaliser.ts',
+    '(more * delta) / now',
+    'delta / now',
+    ULTRA
   )
 ]

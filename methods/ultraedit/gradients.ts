@@ -1,0 +1,136 @@
+import * as tf from '@tensorflow/tfjs-core'
+import type { EditRequest } from '../../harness/edit'
+import { batchesByLength, encodePrompt, encodeTarget, type LanguageModel, padBatch } from '../../harness/model'
+import { crossEntropy } from '../../harness/tensor'
+
+/** A request as ids, and what is to be said from `first` on. */
+export interface AnswerLesson {
+  readonly ids: readonly number[]
+  readonly first: number
+  readonly labels: readonly number[]
+}
+
+export function lessonOf({ tokenizer }: LanguageModel, { prompt, target }: EditRequest): AnswerLesson {
+  const asked = encodePrompt(tokenizer, prompt)
+  const labels = encodeTarget(tokenizer, target)
+  return { ids: [...asked, ...labels.slice(0, -1)], first: asked.length - 1, labels }
+}
+
+/** What a linear map read at every answer token of a batch, `[in]`, and the gradient of the batch's loss at what it gave, `[out]`. */
+export interface SiteRows {
+  readonly inputs: readonly Float32Array[]
+  readonly gradients: readonly Float32Array[]
+}
+
+export interface BatchStates {
+  readonly sites: ReadonlyMap<string, SiteRows>
+  readonly loss: number
+  /** Answer tokens. */
+  readonly tokens: number
+}
+
+/**
+ * Inputs and output gradients of some linear maps at the answers' tokens. The loss of a batch is the mean over its answer tokens; batches are independent,
+ * and rows of like lengths run together whatever batch they are of.
+ * @param lowest block of the first of the maps: nothing below it is differentiated
+ */
+export function answerStates(
+  model: LanguageModel,
+  batches: readonly (readonly AnswerLesson[])[],
+  sites: readonly string[],
+  lowest: number
+): BatchStates[] {
+  const rows = batches.flatMap((lessons, batch) => lessons.map((lesson) => ({ ...lesson, batch })))
+  const tokens = batches.map((lessons) => lessons.reduce((sum, l) => sum + l.labels.length, 0))
+  const found = rows.map(() => new Map<string, SiteRows>())
+  const losses = rows.map(() => 0)
+  for (const some of batchesByLength(rows.map((r) => r.ids.length))) {
+    const own = some.map((i) => rows[i]!)
+    const at = own.flatMap((r, row) =>
+      r.labels.map((label, j) => ({ row, position: r.first + j, label, batch: r.batch }))
+    )
+    const padded = padBatch(own.map((r) => r.ids))
+    const shares = at.map(({ batch }) => 1 / tokens[batch]!)
+    const places = Int32Array.from(at, (a) => a.row * padded.seq + a.position)
+    const { inputs, gradients, each } = differentiated(model, padded, at, shares, places, sites, lowest)
+    let start = 0
+    for (const [k, i] of some.entries()) {
+      const count = own[k]!.labels.length
+      for (const [s, site] of sites.entries()) {
+        const cut = (all: Float32Array) => {
+          const width = all.length / at.length
+          return Array.from({ length: count }, (_, j) => all.slice((start + j) * width, (start + j + 1) * width))
+        }
+        found[i]!.set(site, { inputs: cut(inputs[s]!), gradients: cut(gradients[s]!) })
+      }
+      losses[i] = each.subarray(start, start + count).reduce((sum, x) => sum + x, 0)
+      start += count
+    }
+  }
+  return batches.map((_, batch): BatchStates => {
+    const own = [...rows.keys()].filter((i) => rows[i]!.batch === batch)
+    const of = (site: string): SiteRows => ({
+      inputs: own.flatMap((i) => found[i]!.get(site)!.inputs),
+      gradients: own.flatMap((i) => found[i]!.get(site)!.gradients)
+    })
+    return {
+      sites: new Map(sites.map((site) => [site, of(site)])),
+      loss: own.reduce((sum, i) => sum + losses[i]!, 0) / tokens[batch]!,
+      tokens: tokens[batch]!
+    }
+  })
+}
+
+interface Label {
+  readonly row: number
+  readonly position: number
+  readonly label: number
+}
+
+function differentiated(
+  model: LanguageModel,
+  batch: ReturnType<typeof padBatch>,
+  at: readonly Label[],
+  shares: readonly number[],
+  places: Int32Array,
+  sites: readonly string[],
+  lowest: number
+): { inputs: Float32Array[]; gradients: Float32Array[]; each: Float32Array } {
+  const inputs: Float32Array[] = []
+  let each = new Float32Array()
+  let gradients: Float32Array[] = []
+  tf.tidy(() => {
+    const atAnswers = (t: tf.Tensor) =>
+      tf.gather(t.reshape([-1, t.shape[2]!]), tf.tensor1d(places, 'int32')).dataSync() as Float32Array
+    const entering = model.forward(batch, { to: lowest }).hidden
+    const nothing = sites.map((site) => tf.zeros([batch.batch, batch.seq, model.weightShape(`${site}.weight`)![0]!]))
+    const grads = tf.grads((...added: tf.Tensor[]): tf.Scalar => {
+      const { logits, captured } = model.forward(batch, {
+        from: { layer: lowest, hidden: entering },
+        capture: sites.map((site) => `${site}:in`),
+        changes: new Map(sites.map((site, i) => [site, (_, y) => y.add(added[i]!)])),
+        logitsAt: { rows: Int32Array.from(at, (a) => a.row), positions: Int32Array.from(at, (a) => a.position) }
+      })
+      for (const site of sites) inputs.push(atAnswers(captured[`${site}:in`]!))
+      const losses = crossEntropy(
+        logits!,
+        tf.tensor1d(
+          at.map((a) => a.label),
+          'int32'
+        )
+      )
+      each = losses.dataSync() as Float32Array<ArrayBuffer>
+      return losses.mul(tf.tensor1d([...shares])).sum()
+    })(nothing)
+    gradients = grads.map(atAnswers)
+  })
+  return { inputs, gradients, each }
+}
+
+/** Matrix FLOPs of a batch by its own tokens. */
+export const statesFlops = (model: LanguageModel, lessons: readonly AnswerLesson[], lowest: number): number =>
+  lessons.reduce((sum, { ids, labels }) => {
+    const [tokens, context] = [ids.length, ids.length]
+    const below = model.passFlops(tokens, { to: lowest + 1, context })
+    return sum + below + model.passFlops(tokens, { from: lowest + 1, context, logits: labels.length, backward: true })
+  }, 0)
