@@ -17,7 +17,7 @@ import { contextOf, editAll } from '../methods/context'
  * Which block a method should edit, and with which settings: the four properties for every block and variant, on the train half of
  * the world, so that the test half stays unseen; portability also where the unedited model knows what is asked, and locality also of subjects
  * that share the first, and the last part of their name.
- * `npm run bench:sweep -- rome gptj-mini 40 '[{"clamp_norm_factor":4},{"clamp_norm_factor":16}]'`
+ * `npm run bench:sweep -- rome gptj-mini 40 '[{"clamp_norm_factor":4},{"clamp_norm_factor":16}]'`; a last number is that of the facts an edit holds.
  */
 
 const blocks = (count: number) => Array.from({ length: count }, (_, i) => i)
@@ -29,7 +29,8 @@ async function sweep(
   methodName: string,
   modelName: string,
   count: number,
-  variants: readonly Record<string, unknown>[]
+  variants: readonly Record<string, unknown>[],
+  held: number
 ): Promise<void> {
   await useBackend('onnxruntime', { threads: Number(process.env.THREADS ?? 2) })
   const model = await openModel(modelName)
@@ -60,10 +61,13 @@ async function sweep(
         const h = method.hyperparameters.parse({ ...known, ...variant, ...where })
         await method.prepare?.(model, h, context, undefined)
         const start = performance.now()
-        const groups = cases.map((c) => c.requests)
-        const edits = await editAll(method, model, groups, h, context)
+        const groups = Array.from({ length: Math.ceil(cases.length / held) }, (_, i) =>
+          cases.slice(i * held, (i + 1) * held).flatMap((c) => c.requests)
+        )
+        const made = await editAll(method, model, groups, h, context)
+        const edits = cases.map((_, i) => made[Math.floor(i / held)]!)
         const ms = (performance.now() - start) / cases.length
-        const { rows } = askEdited(model, base, edits, { setting: 'sweep', held: 1 })
+        const { rows } = askEdited(model, base, edits, { setting: 'sweep', held })
         const {
           properties: p,
           kinds,
@@ -100,5 +104,5 @@ async function sweep(
   }
 }
 
-const [method = 'rome', model = 'gptj-mini', count = '40', variants = '[{}]'] = process.argv.slice(2)
-sweep(method, model, Number(count), JSON.parse(variants) as Record<string, unknown>[])
+const [method = 'rome', model = 'gptj-mini', count = '40', variants = '[{}]', held = '1'] = process.argv.slice(2)
+sweep(method, model, Number(count), JSON.parse(variants) as Record<string, unknown>[], Number(held))
