@@ -1227,7 +1227,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'a window begins a block late',
     'harness/tracing/trace.ts',
     'layer - Math.floor(window / 2)',
-    'layer - Math.floor((window - 1) / 2)',
+    'layer - Math.floor(window / 2) + 1',
     TRACE,
     'golden'
   ),
