@@ -64,7 +64,7 @@ async function measure(name: string, model: LanguageModel, requests: EditRequest
   const method = findMethod(name)
   const known = publishedValues(name, model.config)?.hyperparameters ?? method.defaults?.(model.config)
   const h = method.hyperparameters.parse({ ...known, ...JSON.parse(given) })
-  const context = contextOf({ cacheDir: cacheDir(), corpus: openCorpus(describeCorpus('world')) })
+  const context = contextOf({ cacheDir: cacheDir(), corpus: openCorpus(await describeCorpus('world', cacheDir())) })
   const prepared = await method.prepare?.(model, h, context, undefined)
   const run = async (sets: EditRequest[][][]): Promise<{ cost: Cost; edits: Edit[] }> => {
     const [start, flops, edits] = [performance.now(), matmulFlops(), [] as Edit[]]

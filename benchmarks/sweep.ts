@@ -35,7 +35,7 @@ async function sweep(
   await useBackend('onnxruntime', { threads: Number(process.env.THREADS ?? 2) })
   const model = await openModel(modelName)
   const method = findMethod(methodName)
-  const context = contextOf({ cacheDir: cacheDir(), corpus: openCorpus(describeCorpus('world')) })
+  const context = contextOf({ cacheDir: cacheDir(), corpus: openCorpus(await describeCorpus('world', cacheDir())) })
   console.log(
     'dataset      layer  accur. gener. portab. known  local.  same first, last     ES     PS     NS   ms/edit  settings'
   )

@@ -11,7 +11,8 @@ const builder = (yargs: Argv) =>
     .option('corpus', {
       type: 'string',
       requiresArg: true,
-      describe: "Text, a document a line; the embedded world's when missing"
+      describe:
+        "Text, a document a line, or JSON Lines, CSV, TSV or Parquet with 'text'; the embedded world's when missing"
     })
     .option('tokens', { type: 'number', default: 50_000, requiresArg: true, describe: 'Tokens of it that are read' })
     .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object instead of text' })
@@ -24,6 +25,7 @@ export const memoriesCommand = command({
     const { UserError } = await import('../errors')
     const { openModel } = await import('../model')
     const { describeCorpus, openCorpus } = await import('../runner/corpus')
+    const { cacheDir } = await import('../runner/machine')
     const { useBackend } = await import('../tensor')
     const { agreements, promotedBy, triggers } = await import('../memories/memories')
     if ((layer === undefined) !== (neuron === undefined))
@@ -38,7 +40,7 @@ export const memoriesCommand = command({
       if (!Number.isInteger(value) || value < 0 || value >= end)
         throw new UserError(`must be a whole number from 0 to ${end - 1}, found ${value}`, { place: flag })
     }
-    const corpus = openCorpus(describeCorpus(file === undefined ? 'world' : { file }))
+    const corpus = openCorpus(await describeCorpus(file === undefined ? 'world' : { file }, cacheDir()))
     if (layer === undefined || neuron === undefined) {
       const found = agreements(model, corpus.documents(), tokens)
       if (json) printJson(found)

@@ -17,7 +17,8 @@ const builder = (yargs: Argv) =>
     .option('corpus', {
       type: 'string',
       requiresArg: true,
-      describe: "Text, a document a line; the embedded world's when missing"
+      describe:
+        "Text, a document a line, or JSON Lines, CSV, TSV or Parquet with 'text'; the embedded world's when missing"
     })
     .option('tokens', {
       type: 'number',
@@ -57,7 +58,7 @@ export const statsCommand = command({
     if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0))
       throw new UserError(`must be a whole number above 0, found ${wanted}`, { place: '--tokens' })
     const tokens = wanted ?? 20 * ffDim
-    const corpus = openCorpus(describeCorpus(file === undefined ? 'world' : { file }))
+    const corpus = openCorpus(await describeCorpus(file === undefined ? 'world' : { file }, cacheDir()))
     const sites = layers.map((l) => `layers.${l}.mlp.proj`)
     const said = new Map<string, 'computed' | 'cached'>()
     const start = performance.now()

@@ -58,7 +58,7 @@ export const verifyCommand = command({
       const cases = []
       const options = { onBadRecord: 'fail', seed: 0, split: 'train', limit: 20 } as const
       for await (const c of loadCases(findDataset('counterfact'), undefined, options)) cases.push(c)
-      const context = contextOf({ cacheDir: cacheDir(), corpus: openCorpus(describeCorpus('world')) })
+      const context = contextOf({ cacheDir: cacheDir(), corpus: openCorpus(await describeCorpus('world', cacheDir())) })
       return verifyMethod(loaded, { model, cases, context, hyperparameters: values })
     }
 

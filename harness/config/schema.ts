@@ -99,7 +99,12 @@ export const configSchema = z.strictObject({
     })
     .optional()
     .describe('What the model should still be able to do, asked at every checkpoint of a sequence'),
-  corpus: z.string().optional().describe('Text for second moments, a document a line; embedded models bring their own'),
+  corpus: z
+    .string()
+    .optional()
+    .describe(
+      "Text for second moments: a document a line, or JSON Lines, CSV, TSV or Parquet with 'text'; embedded models bring their own"
+    ),
   backend: z
     .enum(['auto', ...BACKENDS])
     .default('auto')

@@ -8,7 +8,7 @@ import { contextOf } from '../../methods/context'
 import type { EditingMethod } from '../../methods/types'
 import { type LanguageModel, openModel } from '../model'
 import { packageRoot } from '../package-root'
-import { describeCorpus, openCorpus } from '../runner/corpus'
+import { openCorpus } from '../runner/corpus'
 import { useBackend } from '../tensor'
 import { verifyDataset } from './dataset'
 import type { Finding } from './finding'
@@ -44,7 +44,7 @@ const verify = (method: EditingMethod) =>
   verifyMethod(method, {
     model,
     cases,
-    context: contextOf({ cacheDir: cache, corpus: openCorpus(describeCorpus('world')) }),
+    context: contextOf({ cacheDir: cache, corpus: openCorpus({ source: 'world', id: 'world' }) }),
     hyperparameters: FAST[method.name] ?? {}
   })
 const problems = (findings: readonly Finding[]) => findings.filter((f) => f.problem !== undefined)

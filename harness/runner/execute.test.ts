@@ -140,12 +140,12 @@ it('refuses to go on with other weights than the run began with', async () => {
   await expect(check('other')).rejects.toThrow('the weights changed during the run')
 })
 
-it('refuses to go on with another corpus than the run began with', () => {
+it('refuses to go on with another corpus than the run began with', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'bench-corpus-'))
   const file = join(dir, 'corpus.txt')
   try {
     writeFileSync(file, 'one two\n\n  \nthree 草\nfour')
-    const source = describeCorpus({ file })
+    const source = await describeCorpus({ file }, dir)
     expect([...openCorpus(source).documents()]).toEqual(['one two', 'three 草', 'four'])
     writeFileSync(file, 'another')
     expect(() => openCorpus(source)).toThrow('the corpus changed during the run')

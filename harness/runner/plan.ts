@@ -28,6 +28,7 @@ import {
 } from '../scoring/measures'
 import { describeCorpus } from './corpus'
 import { caseStream, hashOfCases } from './data'
+import { cacheDir } from './machine'
 import { fileNames, shortNames } from './names'
 import { casesFor, checkHolds, cuts, protocolsOf } from './protocol'
 import type { CorpusSource, MethodTask, TrainingData } from './tasks'
@@ -144,7 +145,7 @@ export async function planRun({ config, placeOf, dir }: LoadedConfig, { onReadin
   }
   const embedded = config.models.every((name) => embeddedModels().includes(name))
   const source = config.corpus !== undefined ? { file: config.corpus } : embedded ? ('world' as const) : undefined
-  const corpus = source && describeCorpus(source)
+  const corpus = source && (await describeCorpus(source, cacheDir()))
   const ability = planAbility(config, settings, placeOf)
   const shards = planShards(config, settings)
   const lines = shards.filter((s) => s.previous === undefined).length

@@ -19,6 +19,8 @@ import type { TracedFact, TraceOptions, Traces } from '../tracing/trace'
 export interface CorpusSource {
   readonly source: { readonly file: string } | 'world'
   readonly id: string
+  /** Of a table: its rows as JSON Lines. */
+  readonly rows?: string
 }
 
 /** Cases that a method is trained on: where they come from, and the hash of what they are. */
