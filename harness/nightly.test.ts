@@ -64,7 +64,7 @@ it('passes healthy nights, names what a planted mistake breaks, and goes on from
   // ROME without the second moment: it writes, and others' facts with it.
   const file = join(dir, 'dist', 'methods', 'rome', 'insert.js')
   const healthy = readFileSync(file, 'utf8')
-  const broken = healthy.replace('C?.solve(direction) ?? direction', 'direction')
+  const broken = healthy.replace('C?.factor.solve(direction) ?? direction', 'direction')
   expect(broken).not.toBe(healthy)
   writeFileSync(file, broken)
   const third = night()
