@@ -1284,5 +1284,13 @@ export const MUTATIONS: readonly Mutation[] = [
     '(more * delta) / now',
     'delta / now',
     ULTRA
+  ),
+  mutation(
+    'an answer that ends by another sign is another one',
+    'harness/scoring/answers.ts',
+    '(i === last && ends(id) && ends(said[i]))',
+    'false',
+    SCORE,
+    'whatever ends it'
   )
 ]

@@ -19,6 +19,17 @@ export function isStop(tokenizer: Tokenizer, id: number): boolean {
   return stop
 }
 
+/** A token that ends an answer and adds no words to it. */
+const endsBarely = (tokenizer: Tokenizer, id: number): boolean =>
+  id === tokenizer.endOfText || (isStop(tokenizer, id) && /^\s*[.!?\n]/.test(tokenizer.decode([id])))
+
+/** Whether the tokens said are an answer, up to its end, whatever ends either: a full stop, or the end of the text. */
+export function isSameAnswer(tokenizer: Tokenizer, answer: readonly number[], said: readonly number[]): boolean {
+  const last = answer.length - 1
+  const ends = (id: number | undefined) => id !== undefined && endsBarely(tokenizer, id)
+  return answer.every((id, i) => id === said[i] || (i === last && ends(id) && ends(said[i])))
+}
+
 /** The words that `ids` add to a prompt, without what ends them and with the space they begin with. */
 export function wordsOf(tokenizer: Tokenizer, prompt: readonly number[], ids: readonly number[]): string {
   return textOf(tokenizer, prompt, ids).split(STOP)[0]!.trimEnd()

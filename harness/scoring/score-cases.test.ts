@@ -15,7 +15,7 @@ import {
 } from '../model'
 import { randomStream } from '../random'
 import { useBackend } from '../tensor'
-import { goesOnInWord, wordsOf } from './answers'
+import { goesOnInWord, isSameAnswer, wordsOf } from './answers'
 import { bitsPerByte, choiceAccuracy, generalDivergence } from './measures/general'
 import { perplexity } from './measures/perplexity'
 import { probability } from './measures/probability'
@@ -102,6 +102,19 @@ it('compares locality with the unedited model’s own answer, up to the end of i
   expect(kept).toMatchObject({ expected: 'seeds', exactBefore: true, exactAfter: true, shareAfter: 1 })
   const [lost] = askEdited(model, base, [noise(30)], ASKING).rows
   expect(lost).toMatchObject({ exactBefore: true, exactAfter: false })
+})
+
+it('takes an answer for the same whatever ends it', () => {
+  const { tokenizer } = model
+  const [seeds, fish, stop] = [tokenizer.encode(' seeds'), tokenizer.encode(' fish'), tokenizer.encode('.')]
+  const end = [tokenizer.endOfText]
+  const same = (answer: number[][], said: number[][]) => isSameAnswer(tokenizer, answer.flat(), said.flat())
+  expect(same([seeds, stop], [seeds, stop])).toBe(true)
+  expect(same([seeds, stop], [seeds, end])).toBe(true)
+  expect(same([seeds, end], [seeds, stop])).toBe(true)
+  expect(same([seeds, stop], [seeds, tokenizer.encode(' and')])).toBe(false)
+  expect(same([seeds, stop], [fish, stop])).toBe(false)
+  expect(same([seeds, fish], [seeds, end])).toBe(false)
 })
 
 it('compares the likelihoods of two continuations, lower when worse', () => {

@@ -19,7 +19,7 @@ import {
 } from '../model'
 import type { AnswerRow } from '../results/rows'
 import { mean } from '../statistics/intervals'
-import { goesOnInWord, isStop, textOf, wordsOf } from './answers'
+import { goesOnInWord, isSameAnswer, isStop, textOf, wordsOf } from './answers'
 import { answersFreely, type FreeAnswerOptions, freeAnswers, inContext } from './free-answers'
 import {
   BASE_KNOWS,
@@ -523,9 +523,11 @@ function verdict(model: LanguageModel, question: Question, base: Scores, edited:
   const fits = (scores: Scores) =>
     question.answers
       .map((c) => {
-        const share = matching(scores.of(c).argmax, c.target)
+        const { argmax } = scores.of(c)
+        const share = matching(argmax, c.target)
         // The base model's own answer is compared up to where it ends, or is cut.
-        return { c, share, exact: own ? share === 1 : says(model, c, scores) }
+        const exact = own ? isSameAnswer(model.tokenizer, c.target, argmax) : says(model, c, scores)
+        return { c, share, exact }
       })
       .reduce((a, b) => ((Number(b.exact) - Number(a.exact) || b.share - a.share) > 0 ? b : a))
   const [before, after] = [fits(base), fits(edited)]
