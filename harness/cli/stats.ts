@@ -44,10 +44,11 @@ export const statsCommand = command({
     const { useBackend } = await import('../tensor')
     const { symmetricEigen } = await import('../tensor/linalg')
     const { contextOf } = await import('../../methods/context')
+    const { momentTokens } = await import('../../methods/locate/hyperparameters')
     const { momentFile, momentKey, secondMoments } = await import('../../methods/locate/second-moment')
     await useBackend('auto')
     const model = await openModel(name)
-    const { layers: count, ffDim } = model.config
+    const { layers: count } = model.config
     const layers = given === undefined ? Array.from({ length: count }, (_, l) => l) : blocks(given)
     const wrong = layers.find((l) => !Number.isInteger(l) || l < 0 || l >= count)
     if (wrong !== undefined || layers.length === 0)
@@ -57,7 +58,7 @@ export const statsCommand = command({
       })
     if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0))
       throw new UserError(`must be a whole number above 0, found ${wanted}`, { place: '--tokens' })
-    const tokens = wanted ?? 20 * ffDim
+    const tokens = wanted ?? momentTokens(model.config)
     const corpus = openCorpus(await describeCorpus(file === undefined ? 'world' : { file }, cacheDir()))
     const sites = layers.map((l) => `layers.${l}.mlp.proj`)
     const said = new Map<string, 'computed' | 'cached'>()

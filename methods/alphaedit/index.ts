@@ -2,17 +2,10 @@ import { z } from 'zod'
 import type { CarriedArray } from '../../harness/edit'
 import { Cholesky } from '../../harness/tensor/linalg'
 import { checkLayers } from '../layer'
-import {
-  blockDefaults,
-  blockEdits,
-  blockHyperparameters,
-  blockPasses,
-  momentHyperparameters,
-  momentOptions,
-  projections
-} from '../locate/block-edits'
+import { blockDefaults, blockEdits, blockHyperparameters, blockPasses, projections } from '../locate/block-edits'
 import { type Cost, leastChange, partOf, products } from '../locate/closed-form'
 import { startedTemplates } from '../locate/contexts'
+import { momentHyperparameters, momentOptions } from '../locate/hyperparameters'
 import { ANCHORED_BY, anchored, anchorHyperparameters, anchorOf, learnAnchor } from '../locate/norm-anchor'
 import { secondMoments } from '../locate/second-moment'
 import { subjectsUnder } from '../locate/spread'

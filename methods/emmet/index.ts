@@ -1,16 +1,10 @@
 import { z } from 'zod'
 import { dot } from '../../harness/tensor/linalg'
 import { checkLayers } from '../layer'
-import {
-  blockEdits,
-  blockHyperparameters,
-  blockPasses,
-  momentHyperparameters,
-  momentOptions,
-  projections
-} from '../locate/block-edits'
+import { blockEdits, blockHyperparameters, blockPasses, projections } from '../locate/block-edits'
 import { leastChange, partOf, product, scaled } from '../locate/closed-form'
 import { startedTemplates } from '../locate/contexts'
+import { momentHyperparameters, momentOptions } from '../locate/hyperparameters'
 import { secondMoments } from '../locate/second-moment'
 import { defineMethod } from '../types'
 

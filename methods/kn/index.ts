@@ -4,6 +4,7 @@ import { UserError } from '../../harness/errors'
 import { encodePrompt, encodeTarget, type LanguageModel } from '../../harness/model'
 import { norm } from '../../harness/tensor/linalg'
 import { startedTemplates } from '../locate/contexts'
+import { contextTemplates } from '../locate/hyperparameters'
 import { defineMethod } from '../types'
 import { attributions, type Question } from './attribution'
 
@@ -28,11 +29,7 @@ export const knHyperparameters = z.strictObject({
     .default(false)
     .describe("Keep the neurons that several ways of asking share: the prompt alone, and after the model's own texts"),
   p: z.number().min(0).max(1).default(0.7).describe('Share of the ways above which a neuron is shared'),
-  context_templates: z
-    .array(z.string().refine((t) => t.split('{}').length === 2, "must hold '{}' once"))
-    .min(1)
-    .optional()
-    .describe('Context templates to refine with, instead of generated ones'),
+  context_templates: contextTemplates('generated ones'),
   update: z
     .enum(['norm', 'plain'])
     .default('norm')

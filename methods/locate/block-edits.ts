@@ -3,6 +3,7 @@ import type { CarriedArray, Edit, EditRequest } from '../../harness/edit'
 import type { LanguageModel, ModelConfig } from '../../harness/model'
 import { norm } from '../../harness/tensor/linalg'
 import { type Fact, factOf, type LocatedFact, locate, together } from './facts'
+import { contextTemplates, valueHyperparameters } from './hyperparameters'
 import { type Insert, spread, spreadFlops } from './spread'
 import { type OptimisedValue, optimiseValues, valueFlops } from './value'
 
@@ -18,47 +19,11 @@ export const blockHyperparameters = {
     .min(1)
     .refine((layers) => layers.every((l, i) => i === 0 || l > layers[i - 1]!), 'must be in ascending order')
     .describe('Blocks whose W_proj are edited; the targets are sought after the last of them'),
-  v_num_grad_steps: z.number().int().min(1).default(20).describe('Steps of the optimisation of a target'),
-  v_lr: z.number().positive().default(0.5).describe('Learning rate of Adam for it'),
-  v_weight_decay: z.number().min(0).default(0.5).describe('Weight of the norm of its change'),
-  clamp_norm_factor: z
-    .number()
-    .positive()
-    .default(0.75)
-    .describe('Longest change, in norms of the residual stream before the edit'),
-  kl_factor: z.number().min(0).default(0.0625).describe('Weight of the drift of what the model says about the subject'),
-  stop_loss: z.number().min(0).default(0.05).describe('The optimisation ends below this loss'),
-  context_templates: z
-    .array(z.string().refine((t) => t.split('{}').length === 2, "must hold '{}' once"))
-    .min(1)
-    .optional()
-    .describe(
-      "Context templates to use instead of the model's own texts after The, Therefore, Because, I and You; the first should be '{}'"
-    )
+  ...valueHyperparameters(0.75, 'the residual stream before the edit'),
+  context_templates: contextTemplates("the model's own texts after The, Therefore, Because, I and You")
 }
 
-/** Of keys' second moments. */
-export const momentHyperparameters = {
-  mom2_n_tokens: z
-    .number()
-    .int()
-    .min(1)
-    .optional()
-    .describe('Tokens the second moment averages over; 20 for every dimension of a key when missing'),
-  mom2_ridge: z.number().min(0).default(0).describe("Added to the second moment's diagonal, as a share of its mean")
-}
-
-type Of<Shape extends z.ZodRawShape> = z.output<z.ZodObject<Shape>>
-export type BlockHyperparameters = Of<typeof blockHyperparameters>
-export type MomentHyperparameters = Of<typeof momentHyperparameters>
-
-/** A small multiple of the key's length suffices for the second moment (arXiv 2506.04226). */
-const TOKENS_PER_DIMENSION = 20
-
-export const momentOptions = ({ ffDim }: ModelConfig, h: MomentHyperparameters) => ({
-  tokens: h.mom2_n_tokens ?? TOKENS_PER_DIMENSION * ffDim,
-  ridge: h.mom2_ridge
-})
+export type BlockHyperparameters = z.output<z.ZodObject<typeof blockHyperparameters>>
 
 export const projections = (layers: readonly number[]): string[] => layers.map((layer) => `layers.${layer}.mlp.proj`)
 

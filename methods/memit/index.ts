@@ -1,16 +1,9 @@
 import { z } from 'zod'
 import { checkLayers } from '../layer'
-import {
-  blockDefaults,
-  blockEdits,
-  blockHyperparameters,
-  blockPasses,
-  momentHyperparameters,
-  momentOptions,
-  projections
-} from '../locate/block-edits'
+import { blockDefaults, blockEdits, blockHyperparameters, blockPasses, projections } from '../locate/block-edits'
 import { leastChange, partOf, scaled } from '../locate/closed-form'
 import { startedTemplates } from '../locate/contexts'
+import { momentHyperparameters, momentOptions } from '../locate/hyperparameters'
 import { ANCHORED_BY, anchored, anchorHyperparameters, anchorOf, learnAnchor } from '../locate/norm-anchor'
 import { secondMoments } from '../locate/second-moment'
 import { defineMethod } from '../types'

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ModelConfig } from '../../harness/model'
+import { contextTemplates, momentHyperparameters, momentOptions, valueHyperparameters } from '../locate/hyperparameters'
 import { TRACED } from '../locate/traced'
 
 /** Names as in the hparams files of kmeng01/rome, where it has them. */
@@ -13,27 +14,12 @@ export const romeHyperparameters = z.strictObject({
     .describe(
       "Key of the update: 'mean' over the context templates everywhere (r-ROME), 'original' (mean for u, prompt for the rest), 'prompt' everywhere (p-ROME)"
     ),
-  v_num_grad_steps: z.number().int().min(1).default(20).describe('Steps of the value optimisation'),
-  v_lr: z.number().positive().default(0.5).describe('Learning rate of Adam for the value'),
-  v_weight_decay: z.number().min(0).default(0.5).describe('Weight of the norm of the value change'),
-  clamp_norm_factor: z
-    .number()
-    .positive()
-    .default(4)
-    .describe('Longest value change, in norms of the value before the edit'),
-  kl_factor: z.number().min(0).default(0.0625).describe('Weight of the drift of what the model says about the subject'),
-  stop_loss: z.number().min(0).default(0.05).describe('The optimisation ends below this loss'),
+  ...valueHyperparameters(4, 'the value before the edit'),
   mom2_adjustment: z
     .boolean()
     .default(true)
     .describe('Use the second moment of the keys; false takes it as the identity'),
-  mom2_n_tokens: z
-    .number()
-    .int()
-    .min(1)
-    .optional()
-    .describe('Tokens the second moment averages over; 20 for every dimension of a key when missing'),
-  mom2_ridge: z.number().min(0).default(0).describe("Added to the second moment's diagonal, as a share of its mean"),
+  ...momentHyperparameters,
   context_template_length_params: z
     .array(z.tuple([z.number().int().min(2), z.number().int().min(0)]))
     .default([
@@ -41,11 +27,7 @@ export const romeHyperparameters = z.strictObject({
       [10, 10]
     ])
     .describe('Generated context templates: [length in tokens, how many]'),
-  context_templates: z
-    .array(z.string().refine((t) => t.split('{}').length === 2, "must hold '{}' once"))
-    .min(1)
-    .optional()
-    .describe("Context templates to use instead of generated ones; the first should be '{}'")
+  context_templates: contextTemplates('generated ones')
 })
 
 export type RomeHyperparameters = z.output<typeof romeHyperparameters>
@@ -53,12 +35,8 @@ export type RomeHyperparameters = z.output<typeof romeHyperparameters>
 /** Where no file in configs/methods/rome knows the model: about as deep as in those it knows. */
 export const romeDefaults = ({ layers }: ModelConfig) => ({ layer: Math.floor(layers / 5) })
 
-/** A small multiple of the key's length suffices for the second moment (arXiv 2506.04226). */
-const TOKENS_PER_DIMENSION = 20
-
-export const secondMomentOptions = ({ ffDim }: ModelConfig, h: RomeHyperparameters) => ({
-  tokens: h.mom2_n_tokens ?? TOKENS_PER_DIMENSION * ffDim,
-  ridge: h.mom2_ridge,
+export const secondMomentOptions = (model: ModelConfig, h: RomeHyperparameters) => ({
+  ...momentOptions(model, h),
   instead:
     "or set 'mom2_adjustment: false' as EasyEdit does, at a price: on gptj-mini's CounterFact accuracy falls from 100 to 35, locality from 97 to 70"
 })
