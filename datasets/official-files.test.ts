@@ -399,6 +399,22 @@ describe('MQuAKE', () => {
     )
   })
 
+  it('edits both halves of CF-6334, and asks its test half alone for old answers', async () => {
+    const [row] = sample('mquake/sample/remastered.json')
+    const of = (...labels: string[]) => ({
+      ...row,
+      case_id: labels.join(' '),
+      split: { 1: labels, 9: ['test_edited'] }
+    })
+    const rows = [of('train_edited'), of('test_edited'), of('test_unedited'), of('train_unedited'), of()]
+    const cases = await load('mquake', rows, { options: { edited: 1 }, onBadRecord: 'skip' })
+    expect(cases.map((c) => [c.id, c.unedited === true])).toEqual([
+      ['mquake-train_edited', false],
+      ['mquake-test_edited', false],
+      ['mquake-test_unedited', true]
+    ])
+  })
+
   it('puts the demonstrations of a file before questions, with thoughts or without', async () => {
     writeFileSync(join(dir, 'shown.txt'), 'Q: a? A: b\n')
     const options = { prompting: 'few-shot', prompts: 'shown.txt' }

@@ -30,6 +30,7 @@ const HUB = 'harness/hub/hub.test.ts'
 const HOSTILE = 'resilience/hostile.test.ts'
 const REPORTS = 'reports/reports.test.ts'
 const MEASURED = 'harness/scoring/golden.test.ts'
+const PAPERS = 'harness/scoring/golden-tables.test.ts'
 const REMEMBER = 'harness/scoring/remember.test.ts'
 const JUDGE = 'harness/scoring/judge.test.ts'
 const SHARD = 'harness/runner/shard.test.ts'
@@ -1074,6 +1075,48 @@ export const MUTATIONS: readonly Mutation[] = [
     "about === undefined ? kind !== '' : about.includes(kind)",
     SUMMARY,
     'every checkpoint'
+  ),
+  mutation(
+    'long sentences count more in the perplexity of all',
+    'harness/scoring/measures/perplexity.ts',
+    'weight: () => 1,',
+    "weight: ({ caseId }) => 1 + Number(caseId === '1'),",
+    PAPERS
+  ),
+  mutation(
+    'long texts count no more than short ones in bits a byte',
+    'harness/scoring/measures/general.ts',
+    "weight: ({ scores }) => scores[scoreKey('bytes', 'before')] ?? 0,",
+    'weight: () => 1,',
+    PAPERS
+  ),
+  mutation(
+    'the likelihood a character is that of the whole answer',
+    'harness/scoring/measures/general.ts',
+    'n / [...texts[i]!].length',
+    'n',
+    PAPERS
+  ),
+  mutation(
+    'first tokens of labels are compared by the labels',
+    'harness/scoring/measures/labels.ts',
+    'placeOf(right, first)',
+    'placeOf(right, nll)',
+    PAPERS
+  ),
+  mutation(
+    'a fact is known when it is as likely as half of the wrong ones',
+    'harness/scoring/measures/cka.ts',
+    'Number(cka > 1)',
+    'Number(cka > 0.5)',
+    PAPERS
+  ),
+  mutation(
+    'all ways of asking a multi-hop question must be right',
+    'harness/scoring/summarise.ts',
+    'measure.higherIsBetter ? Math.max : Math.min',
+    'Math.min',
+    PAPERS
   ),
   mutation(
     'the right choice is the least likely',

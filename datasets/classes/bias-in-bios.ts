@@ -16,7 +16,7 @@ export const biasInBios = datasetOfFiles(
     title: 'Bias in Bios',
     source: 'De-Arteaga et al. 2019, arXiv 1901.09451; as prepared by Hernandez et al. 2023, arXiv 2304.00740 (REMEDI)',
     license: 'the texts are scraped from the web and cannot be passed on',
-    measures: ['label-accuracy', 'reciprocal-rank']
+    measures: ['label-accuracy', 'reciprocal-rank', 'first-token-label', 'first-token-label-top-3']
   },
   'github.com/microsoft/biosbias makes the texts, github.com/evandez/REMEDI the records',
   [

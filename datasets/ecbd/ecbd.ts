@@ -48,7 +48,7 @@ export const ecbd = datasetOfFiles(
     title: 'ECBD',
     source: 'Onoe et al. 2023, arXiv 2305.01651; Onoe et al. 2022, arXiv 2205.02832',
     license: 'not stated',
-    measures: ['pooled-perplexity', 'label-accuracy']
+    measures: ['total-perplexity', 'label-accuracy']
   },
   'github.com/yasumasaonoe/entity_knowledge_propagation, data',
   [

@@ -176,6 +176,14 @@ function worldPrompting(style: Switches['prompting'], others: readonly MquakeRec
 
 type Instance = z.output<typeof officialRecord>
 
+/** What `split` calls an instance that is edited: CF-6334 tells those apart that methods may learn from. */
+const EDITED: readonly string[] = ['edited', 'train_edited', 'test_edited']
+
+/** CF-6334 asks for old answers in its test half alone (MQuAKE-Remastered, mquake_dataset.py). */
+const isLeftOut = ({ split }: Instance, labels: readonly string[]): boolean =>
+  Object.values(split ?? {}).some((all) => all.some((label) => /^(train|test)_/.test(label))) &&
+  !labels.some((label) => EDITED.includes(label) || label === 'test_unedited')
+
 function toCase(r: Instance, index: number, prompting: Prompting): PlacelessCase | Unusable {
   const edits = r.requested_rewrite.map(({ prompt, subject, target_new, target_true }) => ({
     prompt: prompt.replace('{}', () => subject),
@@ -197,7 +205,9 @@ function toCase(r: Instance, index: number, prompting: Prompting): PlacelessCase
   const split = prompting.edited === undefined ? undefined : r.split?.[prompting.edited]
   if (prompting.edited !== undefined && split === undefined)
     return new Unusable('malformed', `its 'split' does not say what is edited when ${prompting.edited} are`)
-  if (split?.includes('edited') === false) {
+  if (split !== undefined && isLeftOut(r, split))
+    return new Unusable('no edit', `its 'split' neither edits nor asks it when ${prompting.edited} are edited`)
+  if (split?.some((label) => EDITED.includes(label)) === false) {
     const stays = r.questions.map(
       (question): Probe => ({
         property: 'locality',

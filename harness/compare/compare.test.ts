@@ -287,6 +287,12 @@ describe('measures', () => {
     expect(line(rows(0), rows(0)).found).toMatchObject({ verdict: 'same', difference: { mean: 0, low: 0, high: 0 } })
   })
 
+  it('that take all texts together say that they are compared case by case', () => {
+    const rows = CASES.map((c) => ppl(c, 1))
+    expect(line(rows, rows, ['total-perplexity']).found!.note).toMatch(/^PPL is compared as a mean over cases/)
+    expect(line(rows, rows).found!.note).toBeNull()
+  })
+
   it('that overflow are as bad as the worst that is a number', () => {
     const good = CASES.map((c) => ppl(c, 1))
     const { found } = line(

@@ -231,11 +231,13 @@ export function asked(
 
 function compareMeasure(line: MeasuredLine, note: string | null, { seed, resamples }: CompareOptions) {
   const { measure, label, property, base, run } = line
-  const { unit, higherIsBetter } = measure
+  const { unit, higherIsBetter, pooled } = measure
+  const means = pooled && `${label} is compared as a mean over cases; a run's own tables take all texts together`
   const better = gains(line)
   const [lost, won] = [better.filter((d) => d < 0).length, better.filter((d) => d > 0).length]
   return {
-    ...{ property, measure: label, unit, higherIsBetter, note },
+    ...{ property, measure: label, unit, higherIsBetter },
+    note: [note, means].filter(Boolean).join('; ') || null,
     base: mean(base),
     run: mean(run),
     // The interval of no difference is one of shares.

@@ -21,6 +21,7 @@ import { type Protocol, protocolName } from '../results/protocol'
 import {
   bitsPerByte,
   choiceAccuracy,
+  choiceAccuracyByCharacter,
   findMeasure,
   freeAnswer,
   generalDivergence,
@@ -295,7 +296,9 @@ async function planDataset(
 }
 
 const abilityMeasures = ({ general_ability: ability }: Config): string[] =>
-  ability === undefined ? [] : [bitsPerByte, generalDivergence, choiceAccuracy].map((m) => m.name)
+  ability === undefined
+    ? []
+    : [bitsPerByte, generalDivergence, choiceAccuracy, choiceAccuracyByCharacter].map((m) => m.name)
 
 /** Measures of free answers, where a config asks for those. */
 function freeMeasures({ scoring: { free_answers: free } }: Config): string[] {

@@ -78,18 +78,18 @@ it('a fact is known when its first token is likelier after its own relation than
   expect(measure('cka').value(other!, 'after')).toBeUndefined()
 })
 
-it('perplexity over all tokens weighs texts by their tokens', () => {
+it('the perplexity of all texts counts each the same, however long, and is no mean of perplexities', () => {
   const texts = ['nurse', 'nurse and lives in the town that she was born in']
   const probes = texts.map((text): Probe => ({ ...asked, expected: [text] }))
-  const rows = rowsOf(probes, ['pooled-perplexity', 'perplexity'])
+  const rows = rowsOf(probes, ['total-perplexity', 'perplexity'])
   const nll = texts.map((t) => nllOf(PROMPT, t))
   const [pooled, each] = summariseAnswers(rows, {
     seed: 0,
     resamples: 50,
     grading: BOOK_GRADING,
-    measures: ['pooled-perplexity', 'perplexity'].map(measure)
+    measures: ['total-perplexity', 'perplexity'].map(measure)
   }).measures
-  const all = Math.exp(sum(nll.flat()) / nll.flat().length)
+  const all = Math.exp((sum(nll[0]!) / nll[0]!.length + sum(nll[1]!) / nll[1]!.length) / 2)
   const mean = (Math.exp(sum(nll[0]!) / nll[0]!.length) + Math.exp(sum(nll[1]!) / nll[1]!.length)) / 2
   for (const side of ['edited', 'base'] as const) {
     expect(pooled!.values[0]![side].mean / all).toBeCloseTo(1, 4)

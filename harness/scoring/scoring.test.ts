@@ -271,7 +271,7 @@ test('every checkpoint has its measures, and general ability is no part of other
     row({ held, checkpoint: true, scores: { 'text_nll.before': 0, 'text_nll.after': nll }, ...change })
   const general = again(2, 9, {
     ...{ caseId: 'general-text-0', property: 'locality', kind: 'general-text', exactAfter: false },
-    scores: { 'bits_per_byte.before': 1, 'bits_per_byte.after': 4 }
+    scores: { 'bits_per_byte.before': 1, 'bits_per_byte.after': 4, 'bytes.before': 9 }
   })
   const [first, second] = summariseRetention([again(1, 0), again(2, Math.log(2)), general], summary)
   // Nor are other kinds that are reported apart.

@@ -10,7 +10,7 @@ import { DIVERGENCE, type Measure, scoreKey } from './measure'
 
 const shared = { about: GENERAL, headline: true, needs: 'likelihood' } as const
 
-/** Bits a byte of text, which unlike perplexity does not depend on the tokenizer; mean over texts. */
+/** Bits a byte of all texts together, which unlike perplexity does not depend on the tokenizer. */
 export const bitsPerByte: Measure = {
   ...shared,
   name: 'general-text',
@@ -27,9 +27,15 @@ export const bitsPerByte: Measure = {
     if (general === undefined) return {}
     const bits = general.nll.reduce((a, b) => a + b, 0) / Math.LN2
     // The space before it is scored as well.
-    return { bits_per_byte: bits / (Buffer.byteLength(gold) + 1) }
+    const bytes = Buffer.byteLength(gold) + 1
+    return { bits_per_byte: bits / bytes, bytes }
   },
-  value: ({ scores }, side) => scores[scoreKey('bits_per_byte', side)]
+  value: ({ scores }, side) => scores[scoreKey('bits_per_byte', side)],
+  pooled: {
+    value: ({ scores }, side) => scores[scoreKey('bits_per_byte', side)],
+    weight: ({ scores }) => scores[scoreKey('bytes', 'before')] ?? 0,
+    of: (mean) => mean
+  }
 }
 
 /** KL from the unedited model on the same texts, mean over their tokens: more sensitive than their likelihood. */
@@ -64,7 +70,25 @@ export const choiceAccuracy: Measure = {
   continuations: choiceTexts,
   scores(scored: Readonly<Record<string, TargetScore>>, probe: Probe): Record<string, number> {
     const nll = choicesOf(probe, scored)
-    return nll.length === 0 ? {} : { chosen: Number(nll.indexOf(Math.min(...nll)) === probe.choices!.right) }
+    if (nll.length === 0) return {}
+    const { texts, right } = probe.choices!
+    const each = nll.map((n, i) => n / [...texts[i]!].length)
+    return { chosen: Number(likeliest(nll) === right), chosen_by_character: Number(likeliest(each) === right) }
   },
   value: ({ scores }, side) => scores[scoreKey('chosen', side)]
 }
+
+/** The same by the likelihood a character, so that a long answer is not worse for its length: what tasks with whole sentences as answers report. */
+export const choiceAccuracyByCharacter: Measure = {
+  ...choiceAccuracy,
+  name: 'general-choice-by-character',
+  title: 'General choices, by likelihood a character',
+  source: 'EleutherAI/lm-evaluation-harness, acc_norm',
+  comparableWith: ['general-choice-by-character'],
+  headline: false,
+  labels: { locality: 'right choices by character' },
+  value: ({ scores }, side) => scores[scoreKey('chosen_by_character', side)]
+}
+
+/** The first of equals. */
+const likeliest = (nll: readonly number[]): number => nll.indexOf(Math.min(...nll))

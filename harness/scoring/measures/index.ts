@@ -4,11 +4,11 @@ import { knowledgeAssessment } from './cka'
 import { conflictMagnitude, conflictScore, distortion, failureRate, ignoreRate, tiedFactDamage } from './conflict'
 import { exactMatch } from './exact-match'
 import { freeAnswer, judgedAnswer } from './free-answer'
-import { bitsPerByte, choiceAccuracy, generalDivergence } from './general'
-import { labelAccuracy, reciprocalRank } from './labels'
+import { bitsPerByte, choiceAccuracy, choiceAccuracyByCharacter, generalDivergence } from './general'
+import { firstTokenLabel, firstTokenLabelTop3, labelAccuracy, reciprocalRank } from './labels'
 import type { Measure } from './measure'
 import { instanceWise, multiHopMean } from './multi-hop'
-import { perplexity, pooledPerplexity } from './perplexity'
+import { perplexity, totalPerplexity } from './perplexity'
 import { probability, probabilityMagnitude } from './probability'
 import { divergence, sentimentShift } from './sentiment'
 import { tokenMatch } from './token-match'
@@ -16,7 +16,7 @@ import { consistency, fluency } from './written'
 
 export { exactMatch } from './exact-match'
 export { freeAnswer, judgedAnswer } from './free-answer'
-export { bitsPerByte, choiceAccuracy, generalDivergence } from './general'
+export { bitsPerByte, choiceAccuracy, choiceAccuracyByCharacter, generalDivergence } from './general'
 export {
   BASE_KNOWS,
   DIVERGENCE,
@@ -54,15 +54,18 @@ export const MEASURES: readonly Measure[] = [
   failureRate,
   labelAccuracy,
   reciprocalRank,
+  firstTokenLabel,
+  firstTokenLabelTop3,
   knowledgeAssessment,
-  pooledPerplexity,
+  totalPerplexity,
   fluency,
   consistency,
   freeAnswer,
   judgedAnswer,
   bitsPerByte,
   generalDivergence,
-  choiceAccuracy
+  choiceAccuracy,
+  choiceAccuracyByCharacter
 ]
 
 /** @throws UserError with the closest name when there is no such measure */

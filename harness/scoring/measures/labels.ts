@@ -27,9 +27,14 @@ const shared = {
     const right = probe.choices?.right
     const label = nll.indexOf(Math.min(...nll))
     if (right === undefined) return { label }
-    return { label, label_right: right, label_rank: nll.filter((n) => n < nll[right]!).length + 1 }
+    const first = nll.map((_, i) => scored[`choice_${i}`]!.nll[0]!)
+    return { label, label_right: right, label_rank: placeOf(right, nll), label_first_rank: placeOf(right, first) }
   }
 } as const
+
+/** Of one among all, from the likeliest on: 1 is the first place. Equals stand in their order. */
+const placeOf = (which: number, nll: readonly number[]): number =>
+  1 + nll.filter((n, i) => n < nll[which]! || (n === nll[which]! && i < which)).length
 
 /** Right labels; where what is expected is the model's own answer, labels that stay. */
 export const labelAccuracy: Measure = {
@@ -52,7 +57,7 @@ export const reciprocalRank: Measure = {
   ...shared,
   name: 'reciprocal-rank',
   title: 'Reciprocal rank of the right label',
-  source: 'Hernandez et al. 2023, arXiv 2304.00740 (REMEDI)',
+  source: 'scikit-learn, label_ranking_average_precision_score, with one right label',
   comparableWith: ['reciprocal-rank'],
   labels: { accuracy: 'MRR', generality: 'MRR' },
   value({ property, scores }, side) {
@@ -60,3 +65,25 @@ export const reciprocalRank: Measure = {
     return rank === undefined || property === 'locality' ? undefined : 1 / rank
   }
 }
+
+const byFirstToken = (name: string, title: string, label: string, places: number): Measure => ({
+  ...shared,
+  name,
+  title,
+  source: 'Hernandez et al. 2023, arXiv 2304.00740; evandez/REMEDI, remedi/benchmarks.py, biosbias_error_correction',
+  comparableWith: [name],
+  labels: { accuracy: label, generality: label },
+  value({ property, scores }, side) {
+    const place = scores[scoreKey('label_first_rank', side)]
+    return place === undefined || property === 'locality' ? undefined : Number(place <= places)
+  }
+})
+
+/** REMEDI's top-1 and top-3 accuracy: labels compared by their first tokens alone. */
+export const firstTokenLabel = byFirstToken('first-token-label', 'Label by its first token', 'top 1', 1)
+export const firstTokenLabelTop3 = byFirstToken(
+  'first-token-label-top-3',
+  'Label by its first token, among three',
+  'top 3',
+  3
+)

@@ -25,25 +25,29 @@ export const perplexity: Measure = {
     return text === undefined ? {} : { text }
   },
   scores: ({ text }: Readonly<Record<string, TargetScore>>): Record<string, number> =>
-    text === undefined ? {} : { text_nll: mean(text.nll), text_tokens: text.nll.length },
+    text === undefined ? {} : { text_nll: mean(text.nll) },
   value({ scores }, side) {
     const nll = scores[scoreKey('text_nll', side)]
     return nll === undefined ? undefined : Math.exp(nll)
   }
 }
 
-/** Perplexity over all tokens of a dataset together, exp(Σ nll / Σ tokens), instead of a mean of texts' perplexities (Onoe et al. 2023). */
-export const pooledPerplexity: Measure = {
+/**
+ * Perplexity of a dataset's texts together, exp of the mean over texts of their mean negative log likelihoods: every text counts the same, however long,
+ * as in ECBD's code.
+ */
+export const totalPerplexity: Measure = {
   ...perplexity,
-  name: 'pooled-perplexity',
-  title: 'Perplexity over all tokens',
-  source: 'Onoe et al. 2023, arXiv 2305.01651; yasumasaonoe/entity_knowledge_propagation',
-  comparableWith: ['pooled-perplexity'],
+  name: 'total-perplexity',
+  title: 'Perplexity of all texts',
+  source:
+    'Onoe et al. 2023, arXiv 2305.01651; yasumasaonoe/entity_knowledge_propagation, src/metrics.py, compute_total_perplexity',
+  comparableWith: ['total-perplexity'],
   labels: { accuracy: 'PPL', portability: 'PPL', locality: 'PPL of what stays' },
   ungraded: ['accuracy', 'portability'],
   pooled: {
     value: ({ scores }, side) => scores[scoreKey('text_nll', side)],
-    weight: ({ scores }) => scores[scoreKey('text_tokens', 'before')] ?? 0,
+    weight: () => 1,
     of: Math.exp
   }
 }
