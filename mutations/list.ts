@@ -1077,6 +1077,14 @@ export const MUTATIONS: readonly Mutation[] = [
     'every checkpoint'
   ),
   mutation(
+    'models write on from edits though the dataset has prompts for that',
+    'harness/runner/plan.ts',
+    'unedited === true || probes.some((p) => p.writes !== undefined)',
+    'unedited === true',
+    PLAN,
+    'write on'
+  ),
+  mutation(
     'long sentences count more in the perplexity of all',
     'harness/scoring/measures/perplexity.ts',
     'weight: () => 1,',

@@ -159,6 +159,12 @@ export const configSchema = z.strictObject({
         })
         .optional()
         .describe('Have every question answered freely too, up to a natural stop, and compare the words; missing: not'),
+      generation: z
+        .boolean()
+        .default(false)
+        .describe(
+          "Let the models write on from every edit's prompt, 100 tokens with it: fluency of all datasets, as EasyEdit and KnowEdit have it; slow. CounterFact's own prompts are its option of the same name"
+        ),
       bootstrap: z
         .number()
         .int()

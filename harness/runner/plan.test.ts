@@ -101,6 +101,26 @@ it('takes one dataset twice under two labels', async () => {
   expect(settings.map((s) => s.id)).toContain('rome--gptj-mini--train')
 })
 
+it('lets models write on from the prompts of edits, of every dataset, unless it has prompts for that', async () => {
+  const zsre = CONFIG.replace('limit: 25', 'limit: 2\nscoring: { generation: true }')
+  const both = zsre.replace('- name: counterfact', '- { name: counterfact, options: { generation: true } }')
+  const { settings, hash } = await plan(zsre)
+  const written = (of: typeof settings) =>
+    of
+      .filter((s) => s.label === 'rome')
+      .map((s) => s.cases.map((c) => c.probes.flatMap((p) => (p.writes === undefined ? [] : [p.writes.prompts]))))
+  for (const cases of written(settings)) expect(cases.map((c) => c.length)).toEqual([1, 1])
+  const ofZsre = settings.find((s) => s.id === 'rome--gptj-mini--zsre')!
+  expect(written([ofZsre])).toEqual([ofZsre.cases.map((c) => [c.requests.map((r) => r.prompt)])])
+  expect(ofZsre.dataset.measures).toEqual(['fluency'])
+  const [own] = written((await plan(both)).settings)
+  expect(own!.map((c) => c.length)).toEqual([1, 1])
+  expect(own![0]![0]!.length).toBeGreaterThan(1)
+  const without = await plan(zsre.replace('generation: true', ''))
+  expect(written(without.settings).flat(2)).toEqual([])
+  expect(without.hash).not.toBe(hash)
+})
+
 describe('protocols', () => {
   const FT = 'models: [gptj-mini]\nmethods:\n  - name: ft-l\ndatasets:\n  - name: zsre\nlimit: 25\n'
   const of = async (protocols: string, text = FT) => (await plan(`${text}protocols: ${protocols}\n`)).settings

@@ -23,6 +23,7 @@ import {
   choiceAccuracy,
   choiceAccuracyByCharacter,
   findMeasure,
+  fluency,
   freeAnswer,
   generalDivergence,
   judgedAnswer
@@ -272,7 +273,8 @@ async function planDataset(
     // Files put together by hand repeat their numbers; rows are told apart by them.
     const times = (ids.get(editCase.id) ?? 0) + 1
     ids.set(editCase.id, times)
-    cases.push(times === 1 ? editCase : { ...editCase, id: `${editCase.id}.${times}` })
+    const own = times === 1 ? editCase : { ...editCase, id: `${editCase.id}.${times}` }
+    cases.push(config.scoring.generation ? withWriting(own) : own)
     hash.add(cases.at(-1)!)
   }
   if (cases.length === 0) {
@@ -288,11 +290,34 @@ async function planDataset(
     title: dataset.title,
     hash: hash.digest(),
     cases,
-    measures: [...dataset.measures, ...freeMeasures(config), ...abilityMeasures(config)],
+    measures: [
+      ...new Set([
+        ...dataset.measures,
+        ...(config.scoring.generation ? [fluency.name] : []),
+        ...freeMeasures(config),
+        ...abilityMeasures(config)
+      ])
+    ],
     source: entry.source === undefined ? 'the embedded world' : basename(entry.source),
     options: { ...entry.options, ...(entry.source === undefined ? { split: entry.split } : {}) },
     skipped
   }
+}
+
+/** A case whose model also writes on from the prompts of its edits, unless it has prompts for that (zjunlp/EasyEdit, test_generation_quality). */
+function withWriting(editCase: EditCase): EditCase {
+  const { requests, probes, unedited } = editCase
+  if (unedited === true || probes.some((p) => p.writes !== undefined)) return editCase
+  const [{ prompt, target }] = requests
+  const prompts = requests.map((r) => r.prompt)
+  const writes = {
+    property: 'generality',
+    kind: 'generation',
+    prompt,
+    expected: [target],
+    writes: { prompts }
+  } as const
+  return { ...editCase, probes: [...probes, writes] }
 }
 
 const abilityMeasures = ({ general_ability: ability }: Config): string[] =>
