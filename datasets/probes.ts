@@ -41,5 +41,12 @@ export const changesNothing = (target: string, previous: string): boolean =>
   target.trim().normalize('NFC') === previous.trim().normalize('NFC')
 
 /** Prompts that say something, without trailing spaces: the target brings its own. */
-export const present = (prompts: readonly (string | null | undefined)[]): string[] =>
-  prompts.flatMap((p) => (p === undefined || p === null || p.trim() === '' ? [] : [p.trimEnd()]))
+export function present(prompts: readonly (string | null | undefined)[]): string[] {
+  const said: string[] = []
+  // Called for every question of every record.
+  for (const prompt of prompts) {
+    const text = prompt?.trimEnd() ?? ''
+    if (text !== '') said.push(text)
+  }
+  return said
+}
