@@ -1077,6 +1077,14 @@ export const MUTATIONS: readonly Mutation[] = [
     'every checkpoint'
   ),
   mutation(
+    'traced blocks begin with the one that tracing suggests',
+    'methods/locate/learnt.ts',
+    'const from = tracedLayer(artifact!) - Math.floor(count / 2)',
+    'const from = tracedLayer(artifact!)',
+    'methods/locate/traced.test.ts',
+    'around it'
+  ),
+  mutation(
     'models write on from edits though the dataset has prompts for that',
     'harness/runner/plan.ts',
     'unedited === true || probes.some((p) => p.writes !== undefined)',

@@ -1,12 +1,19 @@
 import { z } from 'zod'
 import type { CarriedArray } from '../../harness/edit'
 import { Cholesky } from '../../harness/tensor/linalg'
-import { checkLayers } from '../layer'
-import { blockDefaults, blockEdits, blockHyperparameters, blockPasses, projections } from '../locate/block-edits'
+import {
+  blockDefaults,
+  blockEdits,
+  blockHyperparameters,
+  blockPasses,
+  checkBlocks,
+  projections
+} from '../locate/block-edits'
 import { type Cost, leastChange, partOf, products } from '../locate/closed-form'
 import { startedTemplates } from '../locate/contexts'
 import { momentHyperparameters, momentOptions } from '../locate/hyperparameters'
-import { ANCHORED_BY, anchored, anchorHyperparameters, anchorOf, learnAnchor } from '../locate/norm-anchor'
+import { LEARNT_BY, learn, learnsSomething, learnt } from '../locate/learnt'
+import { anchored, anchorHyperparameters } from '../locate/norm-anchor'
 import { secondMoments } from '../locate/second-moment'
 import { subjectsUnder } from '../locate/spread'
 import { defineMethod } from '../types'
@@ -34,21 +41,22 @@ export const alphaedit = defineMethod({
   hyperparameters: alphaeditHyperparameters,
   defaults: blockDefaults,
   passesPerToken: (model, h) => blockPasses(model, h),
-  check: (model, h) => checkLayers(model, h.layers),
-  trainedBy: ANCHORED_BY,
-  learns: (given) => given.norm_anchor === true,
-  train: (model, cases, h, context) => learnAnchor(model, cases, h, context),
+  check: (model, h) => checkBlocks(model, h),
+  trainedBy: LEARNT_BY,
+  learns: learnsSomething,
+  train: (model, cases, h, context) => learn(model, cases, h, context),
 
   async prepare(model, h, context, artifact) {
-    const anchor = h.norm_anchor ? anchorOf(artifact!) : undefined
+    const found = learnt(model.config, h, artifact)
     const contexts = startedTemplates(model, h, context)
-    const sites = projections(h.layers)
+    const sites = projections(found.layers)
     const moments = secondMoments(model, sites, momentOptions(model.config, h), context)
     const spaces = moments.map((C, i) => nullSpace(C, sites[i]!, h.nullspace_threshold, context))
-    return { contexts, spaces, anchor }
+    return { contexts, spaces, ...found }
   },
 
-  async *edit(model, groups, h, { before, goesOn }, { contexts, spaces, anchor }) {
+  async *edit(model, groups, given, { before, goesOn }, { contexts, spaces, layers, anchor }) {
+    const h = { ...given, layers }
     const { dim, ffDim } = model.config
     const spaceOf = (layer: number): NullSpace => spaces[h.layers.indexOf(layer)]!
     // Keys of the edits before, as those left them: nothing of groups that are independent.

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { dot } from '../../harness/tensor/linalg'
-import { checkLayers } from '../layer'
-import { blockEdits, blockHyperparameters, blockPasses, projections } from '../locate/block-edits'
+import { blockEdits, blockHyperparameters, blockPasses, checkBlocks, projections } from '../locate/block-edits'
 import { leastChange, partOf, product, scaled } from '../locate/closed-form'
 import { startedTemplates } from '../locate/contexts'
 import { momentHyperparameters, momentOptions } from '../locate/hyperparameters'
+import { LEARNT_BY, learn, learnsSomething, learnt } from '../locate/learnt'
 import { secondMoments } from '../locate/second-moment'
 import { defineMethod } from '../types'
 
@@ -28,15 +28,20 @@ export const emmet = defineMethod({
   hyperparameters: emmetHyperparameters,
   defaults: ({ layers }) => ({ layers: [Math.max(0, Math.floor(layers / 5))] }),
   passesPerToken: (model, h) => blockPasses(model, h),
-  check: (model, h) => checkLayers(model, h.layers),
+  check: (model, h) => checkBlocks(model, h),
+  trainedBy: LEARNT_BY,
+  learns: learnsSomething,
+  train: (model, cases, h, context) => learn(model, cases, h, context, 1),
 
-  async prepare(model, h, context) {
+  async prepare(model, h, context, artifact) {
+    const { layers } = learnt(model.config, h, artifact, 1)
     const contexts = startedTemplates(model, h, context)
-    const moments = secondMoments(model, projections(h.layers), momentOptions(model.config, h), context)
-    return { contexts, moments }
+    const moments = secondMoments(model, projections(layers), momentOptions(model.config, h), context)
+    return { contexts, moments, layers }
   },
 
-  async *edit(model, groups, h, _, { contexts, moments }) {
+  async *edit(model, groups, given, _, { contexts, moments, layers }) {
+    const h = { ...given, layers }
     const { dim, ffDim } = model.config
     yield* blockEdits(model, groups, h, contexts, {
       name: 'emmet',

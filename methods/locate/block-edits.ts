@@ -2,9 +2,11 @@ import { z } from 'zod'
 import type { CarriedArray, Edit, EditRequest } from '../../harness/edit'
 import type { LanguageModel, ModelConfig } from '../../harness/model'
 import { norm } from '../../harness/tensor/linalg'
+import { checkLayers } from '../layer'
 import { type Fact, factOf, type LocatedFact, locate, together } from './facts'
 import { contextTemplates, valueHyperparameters } from './hyperparameters'
 import { type Insert, spread, spreadFlops } from './spread'
+import { TRACED } from './traced'
 import { type OptimisedValue, optimiseValues, valueFlops } from './value'
 
 /*
@@ -18,26 +20,42 @@ export const blockHyperparameters = {
     .array(z.number().int().min(0))
     .min(1)
     .refine((layers) => layers.every((l, i) => i === 0 || l > layers[i - 1]!), 'must be in ascending order')
-    .describe('Blocks whose W_proj are edited; the targets are sought after the last of them'),
+    .or(z.literal(TRACED))
+    .describe(
+      "Blocks whose W_proj are edited; the targets are sought after the last of them; 'traced': those around the one that causal tracing of facts of `train_on` suggests"
+    ),
   ...valueHyperparameters(0.75, 'the residual stream before the edit'),
   context_templates: contextTemplates("the model's own texts after The, Therefore, Because, I and You")
 }
 
+/** As given. */
 export type BlockHyperparameters = z.output<z.ZodObject<typeof blockHyperparameters>>
+
+/** With the blocks that were found, where they were to be. */
+export type WithBlocks = Omit<BlockHyperparameters, 'layers'> & { readonly layers: readonly number[] }
+
+/** @throws UserError when the model has not all blocks that are given */
+export const checkBlocks = (model: ModelConfig, { layers }: BlockHyperparameters): void => {
+  if (layers !== TRACED) checkLayers(model, layers)
+}
 
 export const projections = (layers: readonly number[]): string[] => layers.map((layer) => `layers.${layer}.mlp.proj`)
 
 /** Where no file in configs/methods knows the model: blocks about as deep as in those it knows. */
-export const blockDefaults = ({ layers }: ModelConfig) => {
-  const last = Math.max(0, Math.round(layers * 0.3) - 1)
-  const first = Math.max(0, last - Math.max(1, Math.round(layers * 0.2)) + 1)
+export const blockDefaults = (model: ModelConfig) => {
+  const last = Math.max(0, Math.round(model.layers * 0.3) - 1)
+  const first = Math.max(0, last - blockCount(model) + 1)
   return { layers: Array.from({ length: last - first + 1 }, (_, i) => first + i) }
 }
 
+/** How many blocks are edited together, where nobody says. */
+export const blockCount = ({ layers }: ModelConfig): number => Math.max(1, Math.round(layers * 0.2))
+
 /** Forward and backward through the blocks above the last edited one, for each of six contexts. */
 export const blockPasses = (model: ModelConfig, h: BlockHyperparameters): number => {
-  const above = (model.layers - h.layers.at(-1)!) / model.layers
-  return (h.context_templates?.length ?? 6) * (1 + 2 * h.v_num_grad_steps * above + h.layers.length / 2)
+  const [last, count] = h.layers === TRACED ? [0, blockCount(model)] : [h.layers.at(-1)!, h.layers.length]
+  const above = (model.layers - last) / model.layers
+  return (h.context_templates?.length ?? 6) * (1 + 2 * h.v_num_grad_steps * above + count / 2)
 }
 
 /** What a method does in its own way. */
@@ -60,7 +78,7 @@ export interface CarryOf {
 export async function* blockEdits(
   model: LanguageModel,
   groups: readonly (readonly EditRequest[])[],
-  h: BlockHyperparameters,
+  h: WithBlocks,
   contexts: readonly string[],
   method: BlockMethod
 ): AsyncGenerator<Edit[]> {

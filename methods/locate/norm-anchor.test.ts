@@ -71,20 +71,21 @@ test('it is learnt from facts of the training data, and MEMIT writes with it', a
     checkpoint: () => undefined,
     saveCheckpoint: () => {}
   }
-  const anchor = anchorOf(await learnAnchor(model, cases(), h, context))
+  const layers = [1, 2]
+  const anchor = anchorOf(await learnAnchor(model, cases(), { ...h, layers }, context))
   expect(anchor).toBeGreaterThan(0)
   const n = model.config.ffDim
   const identity = new SecondMoment(
     Float64Array.from({ length: n * n }, (_, i) => Number(i % (n + 1) === 0)),
     n
   )
-  const prepared = { contexts: ['{}'], moments: [identity, identity] }
-  const run = async (with_: number | undefined) => {
-    for await (const [edit] of memit.edit(model, [[requests[0]!]], h, contextOf(), { ...prepared, anchor: with_ }))
+  const prepared = { contexts: ['{}'], moments: [identity, identity], layers }
+  const run = async (found: { anchor?: number }) => {
+    for await (const [edit] of memit.edit(model, [[requests[0]!]], h, contextOf(), { ...prepared, ...found }))
       return edit!
     throw new Error('no edit')
   }
-  const [plain, scaled] = [await run(undefined), await run(anchor)]
+  const [plain, scaled] = [await run({}), await run({ anchor })]
   expect(scaled.diagnostics.values).toMatchObject({ anchor, refused: 0 })
   expect(plain.diagnostics.values!.anchor).toBeUndefined()
   expect(scaled.parts).not.toEqual(plain.parts)

@@ -4,7 +4,7 @@ import type { LanguageModel } from '../../harness/model'
 import { mean } from '../../harness/statistics/intervals'
 import { norm } from '../../harness/tensor/linalg'
 import type { Artifact, TrainingContext } from '../types'
-import type { BlockHyperparameters, BlockMethod } from './block-edits'
+import type { BlockMethod, WithBlocks } from './block-edits'
 import { factOf, type LocatedFact, locate, together } from './facts'
 import { type OptimisedValue, optimiseValues } from './value'
 
@@ -22,9 +22,8 @@ export const anchorHyperparameters = {
     )
 }
 
-/** The hyper-parameters that decide the anchor. */
+/** The hyper-parameters that decide the anchor, beside the blocks. */
 export const ANCHORED_BY = [
-  'layers',
   'v_num_grad_steps',
   'v_lr',
   'v_weight_decay',
@@ -34,8 +33,9 @@ export const ANCHORED_BY = [
   'norm_anchor'
 ] as const
 
-/** Requests behind the anchor; the share of the longest values that is left out; requests between two words of progress. */
-const [REQUESTS, DROPPED, STEP] = [1000, 0.05, 50]
+/** Requests behind the anchor, at most; the share of the longest values that is left out; requests between two words of progress. */
+export const REQUESTS = 1000
+const [DROPPED, STEP] = [0.05, 50]
 
 /** A value longer than this many anchors is refused. */
 const MOST = 2
@@ -52,7 +52,7 @@ interface Anchor {
 export async function learnAnchor(
   model: LanguageModel,
   cases: AsyncIterable<EditCase>,
-  h: BlockHyperparameters,
+  h: WithBlocks,
   { onProgress }: TrainingContext
 ): Promise<Artifact> {
   const requests = []

@@ -1,10 +1,17 @@
 import { z } from 'zod'
-import { checkLayers } from '../layer'
-import { blockDefaults, blockEdits, blockHyperparameters, blockPasses, projections } from '../locate/block-edits'
+import {
+  blockDefaults,
+  blockEdits,
+  blockHyperparameters,
+  blockPasses,
+  checkBlocks,
+  projections
+} from '../locate/block-edits'
 import { leastChange, partOf, scaled } from '../locate/closed-form'
 import { startedTemplates } from '../locate/contexts'
 import { momentHyperparameters, momentOptions } from '../locate/hyperparameters'
-import { ANCHORED_BY, anchored, anchorHyperparameters, anchorOf, learnAnchor } from '../locate/norm-anchor'
+import { LEARNT_BY, learn, learnsSomething, learnt } from '../locate/learnt'
+import { anchored, anchorHyperparameters } from '../locate/norm-anchor'
 import { secondMoments } from '../locate/second-moment'
 import { defineMethod } from '../types'
 
@@ -29,19 +36,20 @@ export const memit = defineMethod({
   hyperparameters: memitHyperparameters,
   defaults: blockDefaults,
   passesPerToken: (model, h) => blockPasses(model, h),
-  check: (model, h) => checkLayers(model, h.layers),
-  trainedBy: ANCHORED_BY,
-  learns: (given) => given.norm_anchor === true,
-  train: (model, cases, h, context) => learnAnchor(model, cases, h, context),
+  check: (model, h) => checkBlocks(model, h),
+  trainedBy: LEARNT_BY,
+  learns: learnsSomething,
+  train: (model, cases, h, context) => learn(model, cases, h, context),
 
   async prepare(model, h, context, artifact) {
-    const anchor = h.norm_anchor ? anchorOf(artifact!) : undefined
+    const found = learnt(model.config, h, artifact)
     const contexts = startedTemplates(model, h, context)
-    const moments = secondMoments(model, projections(h.layers), momentOptions(model.config, h), context)
-    return { contexts, moments, anchor }
+    const moments = secondMoments(model, projections(found.layers), momentOptions(model.config, h), context)
+    return { contexts, moments, ...found }
   },
 
-  async *edit(model, groups, h, _, { contexts, moments, anchor }) {
+  async *edit(model, groups, given, _, { contexts, moments, layers, anchor }) {
+    const h = { ...given, layers }
     const { dim, ffDim } = model.config
     yield* blockEdits(model, groups, h, contexts, {
       name: 'memit',

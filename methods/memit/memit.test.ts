@@ -86,7 +86,7 @@ const runMemit = (
       groups,
       memitHyperparameters.parse({ ...common(c), layers, mom2_update_weight: c.mom2_update_weight }),
       contextOf(),
-      { contexts: expected.templates, moments, anchor: undefined }
+      { contexts: expected.templates, moments, layers }
     )
   )
 
@@ -141,7 +141,7 @@ describe('MEMIT', () => {
     const c = { ...expected.memit[0]!, v_num_grad_steps: 2 }
     const h = memitHyperparameters.parse({ ...common(c), layers: [1], v_num_grad_steps: 2, mom2_update_weight: 20 })
     const run = (facts: readonly EditRequest[]) =>
-      all(memit.edit(model, [facts], h, contextOf(), { contexts: expected.templates, moments, anchor: undefined }))
+      all(memit.edit(model, [facts], h, contextOf(), { contexts: expected.templates, moments, layers: [1] }))
     const [[dense], [few]] = [await run(many), await run(many.slice(0, 3))]
     expect(dense!.parts[0]!.kind).toBe('dense')
     expect(few!.parts[0]!.kind).toBe('low-rank')
@@ -155,7 +155,7 @@ describe('EMMET', () => {
     async (_, c) => {
       const { mom2_update_weight, emmet_lambda } = c
       const h = emmetHyperparameters.parse({ ...common(c), mom2_update_weight, emmet_lambda })
-      const prepared = { contexts: expected.templates, moments, anchor: undefined }
+      const prepared = { contexts: expected.templates, moments, layers: expected.layers }
       const [edit] = await all(emmet.edit(model, [requestsOf(c.facts)], h, contextOf(), prepared))
       compare(edit!, c.deltas, 5e-3)
     }
@@ -167,7 +167,7 @@ describe('AlphaEdit', () => {
   const h = () => alphaeditHyperparameters.parse({ ...common(c), nullspace_threshold: c.nullspace_threshold, L2: c.L2 })
   const prepared = () => {
     const spaces = moments.map((C, i) => nullSpace(C, `site ${i}`, c.nullspace_threshold, contextOf({ cacheDir })))
-    return { contexts: expected.templates, spaces, anchor: undefined }
+    return { contexts: expected.templates, spaces, layers: expected.layers }
   }
   const edit = (under: LanguageModel, groups: readonly (readonly EditRequest[])[], context: EditContext) =>
     all(alphaedit.edit(under, groups, h(), context, prepared()))
