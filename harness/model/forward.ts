@@ -53,6 +53,8 @@ class ForwardPass implements Pass {
   readonly #rotary = new Map<boolean, RotaryTables>()
   readonly #keyMask: tf.Tensor2D | undefined
   readonly #places: RowPlaces
+  /** What the last block works for, where that is not all. */
+  readonly #queries: Queries | undefined
   /** Sites the pass came by. */
   readonly #passed = new Set<string>()
 
@@ -71,6 +73,7 @@ class ForwardPass implements Pass {
       throw new UserError(`a text of ${end + 1} tokens is longer than the model's ${config.maxPositions} positions`)
     }
     this.#keyMask = options.past === undefined ? undefined : keyMask(batch, options.past)
+    this.#queries = queriesOf(config, batch, options)
   }
 
   embed(): tf.Tensor3D {
@@ -107,15 +110,27 @@ class ForwardPass implements Pass {
     return bias === undefined ? rmsNorm(x, gain, normEps) : layerNorm(x, gain, bias, normEps)
   }
 
+  asked(layer: number, x: tf.Tensor3D): tf.Tensor3D {
+    const queries = this.#queriesOf(layer)
+    return queries === undefined ? x : picked(x, queries.at, queries.count)
+  }
+
+  #queriesOf(layer: number): Queries | undefined {
+    return layer === this.config.layers - 1 ? this.#queries : undefined
+  }
+
   attention(layer: number, x: tf.Tensor3D): tf.Tensor3D {
     const site = `layers.${layer}.attn`
     const { heads, kvHeads, attentionScale, attentionSoftcap, windows } = this.config
+    const queries = this.#queriesOf(layer)
     const tables = this.#rotaryOf(layer)
-    const turned = (t: tf.Tensor4D) =>
-      tables === undefined ? t : rotary(t, tables.cos, tables.sin, this.architecture.rotaryStyle)
+    const turned = (t: tf.Tensor4D, by = tables) =>
+      by === undefined ? t : rotary(t, by.cos, by.sin, this.architecture.rotaryStyle)
+    const ofQueries = queries && tables && pickedTables(tables, queries)
     const normed = (part: string, t: tf.Tensor4D) =>
       this.#find(`${site}.${part}.norm.weight`) === undefined ? t : this.#norm(`${site}.${part}.norm`, t)
-    const q = turned(normed('q', splitHeads(this.linear(`${site}.q`, x), heads))) // [batch, heads, seq, headDim]
+    const asked = this.linear(`${site}.q`, this.asked(layer, x))
+    const q = turned(normed('q', splitHeads(asked, heads)), ofQueries ?? tables) // [batch, heads, seq, headDim]
     const newKeys = turned(normed('k', splitHeads(this.linear(`${site}.k`, x), kvHeads))) // [batch, kvHeads, seq, headDim]
     const newValues = splitHeads(this.linear(`${site}.v`, x), kvHeads)
     const before = this.options.past
@@ -127,9 +142,10 @@ class ForwardPass implements Pass {
       this.#values.set(layer, v)
     }
     const window = windows?.[layer] ?? undefined
+    const mask = queries === undefined ? this.#keyMask : queryMask(this.batch, this.options.past, queries, window)
     // [batch, heads, seq, headDim]
     const mixed = attention(q, k, v, {
-      ...(this.#keyMask === undefined ? {} : { keyMask: this.#keyMask }),
+      ...(mask === undefined ? {} : { keyMask: mask }),
       ...(attentionScale === undefined ? {} : { scale: attentionScale }),
       ...(attentionSoftcap === undefined ? {} : { softcap: attentionSoftcap }),
       ...(window === undefined ? {} : { window })
@@ -174,19 +190,20 @@ class ForwardPass implements Pass {
   head(x: tf.Tensor3D): tf.Tensor2D {
     const { rows, positions } = this.options.logitsAt!
     const { batch, seq } = this.batch
-    const flat = Int32Array.from(rows, (row, i) => row * seq + positions[i]!)
-    const at = tf.gather(x.reshape([batch * seq, this.config.dim]), tf.tensor1d(flat, 'int32')) // [positions, dim]
+    const flat = this.#queries?.places ?? Int32Array.from(rows, (row, i) => row * seq + positions[i]!)
+    const count = this.#queries?.count ?? seq
+    const at = tf.gather(x.reshape([batch * count, this.config.dim]), tf.tensor1d(flat, 'int32')) // [positions, dim]
     const head = this.#weight(this.config.tiedHead ? 'embed.weight' : 'head.weight') as tf.Tensor2D
     const normed = this.#norm('norm', at as tf.Tensor2D)
     const logits = linear(normed, head, this.#find('head.bias') as tf.Tensor1D)
     // A site's values have three dimensions: every position is a row of its own.
-    const [count, vocab] = logits.shape
+    const [asked, vocab] = logits.shape
     const changed = this.change(
       'head',
-      normed.reshape([count, 1, this.config.dim]),
-      logits.reshape([count, 1, vocab]),
+      normed.reshape([asked, 1, this.config.dim]),
+      logits.reshape([asked, 1, vocab]),
       rows
-    ).reshape([count, vocab]) as tf.Tensor2D
+    ).reshape([asked, vocab]) as tf.Tensor2D
     const { logitSoftcap: cap } = this.config
     return cap === undefined ? changed : changed.div(cap).tanh().mul(cap)
   }
@@ -206,6 +223,74 @@ class ForwardPass implements Pass {
     if (weight === undefined) throw new Error(`the ${this.architecture.name} architecture has no weight '${name}'`)
     return weight
   }
+}
+
+/** Positions that a last block works for. */
+interface Queries {
+  /** Of every row as many, the last again where others have more. */
+  readonly count: number
+  /** Of all rows, `[batch · count]`, each counted over batch · seq. */
+  readonly at: Int32Array
+  /** Where those of the logits are among them, counted over batch · count. */
+  readonly places: Int32Array
+}
+
+/** Undefined where the last block must work for all positions. */
+function queriesOf(
+  { layers }: ModelConfig,
+  { batch, seq }: TokenBatch,
+  { logitsOnly, logitsAt, to, keepCache, capture = [], changes }: ForwardOptions
+): Queries | undefined {
+  if (logitsOnly !== true || logitsAt === undefined || keepCache === true || (to ?? layers) < layers) return undefined
+  const last = `layers.${layers - 1}.`
+  if ([...capture, ...(changes?.keys() ?? [])].some((site) => site.startsWith(last))) return undefined
+  const ofRow: number[][] = Array.from({ length: batch }, () => [])
+  const slots = Array.from(logitsAt.rows, (row, i) => {
+    const position = logitsAt.positions[i]!
+    const known = ofRow[row]!.indexOf(position)
+    return known >= 0 ? known : ofRow[row]!.push(position) - 1
+  })
+  const count = Math.max(1, ...ofRow.map((some) => some.length))
+  if (count >= seq) return undefined
+  return {
+    count,
+    at: Int32Array.from({ length: batch * count }, (_, i) => {
+      const row = Math.floor(i / count)
+      const own = ofRow[row]!
+      return row * seq + (own[Math.min(i % count, own.length - 1)] ?? 0)
+    }),
+    places: Int32Array.from(logitsAt.rows, (row, i) => row * count + slots[i]!)
+  }
+}
+
+/** Some positions of every row: x `[batch, seq, dim]` -> `[batch, count, dim]`. */
+function picked(x: tf.Tensor3D, at: Int32Array, count: number): tf.Tensor3D {
+  const [batch, seq, dim] = x.shape
+  return tf.gather(x.reshape([batch * seq, dim]), tf.tensor1d(at, 'int32')).reshape([batch, count, dim])
+}
+
+const pickedTables = ({ cos, sin }: RotaryTables, { at, count }: Queries): RotaryTables => ({
+  cos: picked(cos, at, count),
+  sin: picked(sin, at, count)
+})
+
+/** `[batch, count, past + seq]`: 1 for the keys that a query sees. The past is padded on the left. */
+function queryMask(
+  { batch, seq }: TokenBatch,
+  past: KeyValueCache | undefined,
+  { at, count }: Queries,
+  window = Number.POSITIVE_INFINITY
+): tf.Tensor3D {
+  const before = past?.past ?? 0
+  const keys = before + seq
+  const mask = new Float32Array(batch * count * keys)
+  for (const [i, place] of at.entries()) {
+    const row = Math.floor(place / seq)
+    const end = before + (place % seq) + 1
+    const begin = Math.max(before - (past?.lengths[row] ?? 0), end - window)
+    mask.fill(1, i * keys + begin, i * keys + end)
+  }
+  return tf.tensor3d(mask, [batch, count, keys])
 }
 
 function placesOf({ batch, lengths, prompts = [] }: TokenBatch, past: KeyValueCache | undefined): RowPlaces {

@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
-import { useBackend } from '../tensor'
+import { countMatmulFlops, useBackend } from '../tensor'
 import {
   continued,
   disposeCache,
   encodePrompt,
   type ForwardOptions,
+  type KeyValueCache,
   type LanguageModel,
   leftAlign,
   openModel,
@@ -100,6 +101,67 @@ describe.each(NAMES)('%s', (name) => {
     disposeCache(cache)
     disposeCache(past)
     expect(largestDifference(got, wanted)).toBeLessThan(1e-4)
+  })
+
+  test('where logits alone are wanted the last block works for their positions, and they and their gradient are the same', () => {
+    const cut = prompts.map((p) => Math.floor(p.length / 2))
+    const suffixes = prompts.map((p, i) => p.slice(cut[i]!))
+    const kept = model.forward(padBatch(prompts.map((p, i) => p.slice(0, cut[i]!))), { keepCache: true })
+    const past = leftAlign(kept.cache!, cut)
+    // Of the first row the last position twice, of others the first and the last ones, out of order.
+    const at = suffixes.flatMap((s, row) =>
+      (row === 0 ? [s.length - 1, s.length - 1] : [s.length - 1, 0]).map((p) => [row, p])
+    )
+    const logitsAt = { rows: Int32Array.from(at, (a) => a[0]!), positions: Int32Array.from(at, (a) => a[1]!) }
+    const run = (tokens: typeof suffixes, given: KeyValueCache | undefined, logitsOnly: boolean) =>
+      tf.tidy(() => {
+        const batch = padBatch(tokens)
+        const { hidden } = model.forward(batch, { to: 2, ...(given === undefined ? {} : { past: given }) })
+        const options = { logitsAt, logitsOnly, ...(given === undefined ? {} : { past: given }) }
+        const loss = (h: tf.Tensor3D) =>
+          model
+            .forward(batch, { from: { layer: 2, hidden: h }, ...options })
+            .logits!.square()
+            .sum() as tf.Scalar
+        const { result, flops } = countMatmulFlops(() =>
+          model.forward(batch, { from: { layer: 2, hidden }, ...options })
+        )
+        const gradient = tf.grad(loss as (h: tf.Tensor) => tf.Tensor)(hidden)
+        return { logits: result.logits!.arraySync(), gradient: gradient.reshape([1, -1]).arraySync(), flops }
+      }) as unknown as { logits: number[][]; gradient: number[][]; flops: number }
+    for (const [tokens, given] of [
+      [suffixes, past],
+      [prompts, undefined]
+    ] as const) {
+      const [whole, only] = [run(tokens, given, false), run(tokens, given, true)]
+      expect(largestDifference(only.logits, whole.logits)).toBeLessThan(1e-4)
+      const most = Math.max(...whole.gradient[0]!.map(Math.abs))
+      expect(largestDifference(only.gradient, whole.gradient) / most).toBeLessThan(1e-4)
+      expect(only.flops).toBeLessThan(0.9 * whole.flops)
+    }
+    kept.hidden.dispose()
+    disposeCache(kept.cache)
+    disposeCache(past)
+  })
+
+  test('a change in the last block is told of all positions, though logits alone are wanted', () => {
+    const last = `layers.${model.config.layers - 1}.mlp`
+    const batch = padBatch(prompts)
+    const logitsAt = { rows: Int32Array.of(0), positions: Int32Array.of(prompts[0]!.length - 1) }
+    const shapes: number[][] = []
+    tf.tidy(() => {
+      const see = (_: tf.Tensor3D, y: tf.Tensor3D) => {
+        shapes.push(y.shape)
+        return y
+      }
+      model.forward(batch, { logitsAt, logitsOnly: true, changes: new Map([[last, see]]) })
+      const { captured } = model.forward(batch, { logitsAt, logitsOnly: true, capture: [last] })
+      shapes.push(captured[last]!.shape)
+    })
+    expect(shapes).toEqual([
+      [batch.batch, batch.seq, model.config.dim],
+      [batch.batch, batch.seq, model.config.dim]
+    ])
   })
 
   test.each([

@@ -289,16 +289,27 @@ class OpenModel implements LanguageModel {
 
   passFlops(
     tokens: number,
-    { from = 0, to = this.config.layers, logits = 0, context = 0, backward = false }: PassFlopsOptions = {}
+    {
+      from = 0,
+      to = this.config.layers,
+      logits = 0,
+      logitsOnly = false,
+      context = 0,
+      backward = false
+    }: PassFlopsOptions = {}
   ): number {
     const { dim, heads, kvHeads, headDim, ffDim, vocab } = this.config
     const mlp = (this.#tensors.has('layers.0.mlp.gate.weight') ? 3 : 2) * dim * ffDim
-    const projections = dim * headDim * (2 * heads + 2 * kvHeads)
+    const keysAndValues = dim * headDim * 2 * kvHeads
+    const projections = dim * headDim * 2 * heads
     const mixing = 2 * heads * headDim * context
     // A product with a weight has one gradient here, one of two activations has two.
     const [weights, activations] = backward ? [2, 3] : [1, 1]
-    const block = weights * (mlp + projections) + activations * mixing
-    return 2 * (tokens * (to - from) * block + weights * logits * dim * vocab)
+    const asQuery = weights * (mlp + projections) + activations * mixing
+    const asKey = weights * keysAndValues
+    const blocks = tokens * (to - from) * (asQuery + asKey)
+    const spared = logitsOnly && from < to ? (tokens - logits) * asQuery : 0
+    return 2 * (blocks - spared + weights * logits * dim * vocab)
   }
 
   dispose(): void {

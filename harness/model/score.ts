@@ -51,6 +51,7 @@ function scoreBatch(
       { ...tokens, prompts },
       {
         logitsAt: { rows: Int32Array.from(rows), positions: Int32Array.from(positions) },
+        logitsOnly: true,
         ...(changesOf === undefined ? {} : { changes: changesOf(batch) })
       }
     ).logits!
@@ -90,7 +91,8 @@ export function divergences(
       const tokens = padBatch(batch.map((i) => [...prompt(i), ...items[i]!.target]))
       const prompts = batch.map((i) => prompt(i).length)
       const logitsAt = { rows: Int32Array.from(rows), positions: Int32Array.from(positions) }
-      return model.forward({ ...tokens, prompts }, { logitsAt, ...(changes === undefined ? {} : { changes }) }).logits!
+      const only = { logitsAt, logitsOnly: true }
+      return model.forward({ ...tokens, prompts }, { ...only, ...(changes === undefined ? {} : { changes }) }).logits!
     }
     const kl = tf.tidy(() => {
       const before = tf.logSoftmax(logitsOf((i) => items[i]!.prompt, undefined))

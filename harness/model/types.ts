@@ -160,6 +160,11 @@ export interface ForwardOptions {
   readonly keepCache?: boolean
   /** Where logits are computed; none when missing. */
   readonly logitsAt?: Positions
+  /**
+   * Nothing but the logits is wanted: the last block works for their positions alone, unless a site in it is changed or captured, or a cache is kept.
+   * What else it gives is of no use.
+   */
+  readonly logitsOnly?: boolean
   /** Trainable or substitute weights by checkpoint-independent name (`layers.0.mlp.proj.weight` as [out, in]); used by FT and training. */
   readonly weights?: Readonly<Record<string, tf.Tensor>>
 }
@@ -177,6 +182,8 @@ export interface PassFlopsOptions {
   readonly from?: number
   readonly to?: number
   readonly logits?: number
+  /** The last block works for the logits' positions alone: of the others it needs keys and values. */
+  readonly logitsOnly?: boolean
   /** Positions every token attends to, masked ones included. */
   readonly context?: number
   /** With the gradient of the activations, not of weights. */

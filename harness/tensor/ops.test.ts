@@ -32,15 +32,18 @@ const ROTARY = (heads: number, dim: number, rotated: number, style: ops.RotarySt
 }
 
 const ATTENTION = (heads: number, kvHeads: number, seq: number, past: number, mask?: number[]): OpCase => ({
-  name: `attention ${heads}/${kvHeads} heads, seq ${seq}, past ${past}${mask ? ', key mask' : ''}`,
+  name: `attention ${heads}/${kvHeads} heads, seq ${seq}, past ${past}${mask ? `, key mask of ${mask.length}` : ''}`,
   shapes: [
     [2, heads, seq, 4],
     [2, kvHeads, past + seq, 4],
     [2, kvHeads, past + seq, 4]
   ],
   run: (q, k, v) =>
-    ops.attention(t(q), t(k), t(v), mask === undefined ? {} : { keyMask: tf.tensor2d(mask, [2, past + seq]) })
+    ops.attention(t(q), t(k), t(v), mask === undefined ? {} : { keyMask: maskOf(mask, seq, past + seq) })
 })
+
+const maskOf = (mask: number[], seq: number, keys: number) =>
+  mask.length === 2 * keys ? tf.tensor2d(mask, [2, keys]) : tf.tensor3d(mask, [2, seq, keys])
 
 const scores = (heads: number, kvHeads: number, past: number, options: ops.AttentionOptions): OpCase => {
   const plain = ATTENTION(heads, kvHeads, 4, past)
@@ -92,6 +95,8 @@ const CASES: readonly OpCase[] = [
   ATTENTION(2, 2, 1, 4),
   ATTENTION(4, 1, 2, 3, [1, 1, 0, 1, 1, 0, 1, 1, 1, 1]),
   ATTENTION(2, 2, 3, 0, [1, 1, 0, 1, 1, 1]),
+  // Each query of each row sees keys of its own, whatever its place.
+  ATTENTION(4, 2, 2, 2, [1, 1, 1, 0, 0, 1, 0, 0, 1, 1, 0, 0, 1, 1, 1, 1]),
   {
     name: 'crossEntropy',
     shapes: [[4, 7]],

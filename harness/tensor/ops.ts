@@ -5,8 +5,8 @@ import * as reference from './reference'
 export type RotaryStyle = 'interleaved' | 'half'
 
 export interface AttentionOptions {
-  /** `[batch, keys]`: 1 for a real key, 0 for padding. */
-  readonly keyMask?: tf.Tensor2D
+  /** `[batch, keys]`: 1 for a real key, 0 for padding; or `[batch, seq, keys]`: 1 for all that a query sees, whatever its place. */
+  readonly keyMask?: tf.Tensor2D | tf.Tensor3D
   /** Factor of the scores; 1/√headDim when missing. */
   readonly scale?: number
   /** A query sees so many keys, its own position the last; all before it when missing (sliding window). */

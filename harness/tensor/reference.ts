@@ -93,8 +93,13 @@ export function attention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, option
   const { softcap: cap } = options
   const scores = cap === undefined ? raw : raw.div(cap).tanh().mul(cap)
   // Arithmetic rather than tf.where: its condition has no gradient when built inside a differentiated function.
-  let visible: tf.Tensor = tf.tensor(causalMask(seq, keys, options.window), [1, 1, seq, keys])
-  if (options.keyMask !== undefined) visible = visible.mul(options.keyMask.reshape([batch, 1, 1, keys]))
+  const { keyMask } = options
+  let visible: tf.Tensor
+  if (keyMask?.rank === 3) visible = keyMask.reshape([batch, 1, seq, keys])
+  else {
+    visible = tf.tensor(causalMask(seq, keys, options.window), [1, 1, seq, keys])
+    if (keyMask !== undefined) visible = visible.mul(keyMask.reshape([batch, 1, 1, keys]))
+  }
   const masked = scores.reshape([batch, heads, seq, keys]).add(visible.sub(1).mul(-MASKED))
   const probabilities = tf.softmax(masked, -1).reshape([batch, kvHeads, (heads / kvHeads) * seq, keys])
   return tf.matMul(probabilities, v).reshape([batch, heads, seq, headDim]) as tf.Tensor4D

@@ -157,6 +157,7 @@ function logitsOf(
   return model.forward(tokens, {
     from: { layer: layer + 1, hidden },
     logitsAt,
+    logitsOnly: true,
     ...(past === undefined ? {} : { past })
   }).logits!
 }

@@ -108,7 +108,9 @@ export function valueFlops(
       const states = model.passFlops(ids.length, { to: layer + 1, context })
       const past = model.passFlops(subject, { ...above, context: subject })
       const logits = Math.max(1, labels.length)
-      const evaluation = model.passFlops(context - subject, { ...above, context, logits, backward: true })
+      const evaluation = model.passFlops(context - subject, {
+        ...{ ...above, context, logits, logitsOnly: true, backward: true }
+      })
       return sum + states + past + evaluations * evaluation
     },
     model.passFlops(1, { ...above, context: drift.ids.length, logits: 1 })

@@ -119,7 +119,8 @@ export function gatedMlp(pass: Pass, layer: number, x: tf.Tensor3D, gate: Gate):
 /** Attention, then the MLP, each on its normed input (Llama, Mistral, Qwen, Gemma 1). */
 export function preNormBlock(pass: Pass, layer: number, x: tf.Tensor3D, gate: Gate): tf.Tensor3D {
   const site = `layers.${layer}`
-  const attended = x.add(pass.attention(layer, pass.norm(`${site}.attn.norm`, x))) as tf.Tensor3D
+  const mixed = pass.attention(layer, pass.norm(`${site}.attn.norm`, x))
+  const attended = pass.asked(layer, x).add(mixed) as tf.Tensor3D
   return attended.add(gatedMlp(pass, layer, pass.norm(`${site}.mlp.norm`, attended), gate))
 }
 
@@ -127,7 +128,7 @@ export function preNormBlock(pass: Pass, layer: number, x: tf.Tensor3D, gate: Ga
 export function sandwichBlock(pass: Pass, layer: number, x: tf.Tensor3D, gate: Gate): tf.Tensor3D {
   const site = `layers.${layer}`
   const mixed = pass.attention(layer, pass.norm(`${site}.attn.norm`, x))
-  const attended = x.add(pass.norm(`${site}.attn.postnorm`, mixed)) as tf.Tensor3D
+  const attended = pass.asked(layer, x).add(pass.norm(`${site}.attn.postnorm`, mixed)) as tf.Tensor3D
   const mlp = gatedMlp(pass, layer, pass.norm(`${site}.mlp.norm`, attended), gate)
   return attended.add(pass.norm(`${site}.mlp.postnorm`, mlp))
 }

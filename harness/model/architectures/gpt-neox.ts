@@ -96,7 +96,8 @@ export const gptNeoX: Architecture = {
       pass.site(`${site}.mlp`, pass.norm(`${site}.mlp.norm`, input), (h) =>
         pass.linear(`${site}.mlp.proj`, act(pass.linear(`${site}.mlp.fc`, h)))
       )
-    const attended = x.add(pass.attention(layer, pass.norm(`${site}.attn.norm`, x))) as tf.Tensor3D
-    return attended.add(mlp(parallel === true ? x : attended))
+    const asked = pass.asked(layer, x)
+    const attended = asked.add(pass.attention(layer, pass.norm(`${site}.attn.norm`, x))) as tf.Tensor3D
+    return attended.add(mlp(parallel === true ? asked : attended))
   }
 }

@@ -84,7 +84,7 @@ export const gpt2: Architecture = {
 
   block(pass, layer, x) {
     const site = `layers.${layer}`
-    const attended = x.add(pass.attention(layer, pass.norm(`${site}.attn.norm`, x))) as typeof x
+    const attended = pass.asked(layer, x).add(pass.attention(layer, pass.norm(`${site}.attn.norm`, x))) as typeof x
     const normed = pass.norm(`${site}.mlp.norm`, attended)
     const mlp = pass.site(`${site}.mlp`, normed, (h) =>
       pass.linear(`${site}.mlp.proj`, gelu(pass.linear(`${site}.mlp.fc`, h)))

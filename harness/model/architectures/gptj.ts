@@ -75,9 +75,9 @@ export const gptj: Architecture = {
     const site = `layers.${layer}`
     const normed = pass.norm(`${site}.norm`, x)
     const attended = pass.attention(layer, normed)
-    const mlp = pass.site(`${site}.mlp`, normed, (h) =>
+    const mlp = pass.site(`${site}.mlp`, pass.asked(layer, normed), (h) =>
       pass.linear(`${site}.mlp.proj`, gelu(pass.linear(`${site}.mlp.fc`, h)))
     )
-    return x.add(attended).add(mlp)
+    return pass.asked(layer, x).add(attended).add(mlp)
   }
 }

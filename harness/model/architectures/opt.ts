@@ -82,7 +82,7 @@ export const opt: Architecture = {
   block(pass, layer, x) {
     const site = `layers.${layer}`
     const act = pass.config.activation === 'relu' ? (t: tf.Tensor3D) => tf.relu(t) : geluErf<tf.Tensor3D>
-    const attended = x.add(pass.attention(layer, pass.norm(`${site}.attn.norm`, x))) as tf.Tensor3D
+    const attended = pass.asked(layer, x).add(pass.attention(layer, pass.norm(`${site}.attn.norm`, x))) as tf.Tensor3D
     const normed = pass.norm(`${site}.mlp.norm`, attended)
     const mlp = pass.site(`${site}.mlp`, normed, (h) =>
       pass.linear(`${site}.mlp.proj`, act(pass.linear(`${site}.mlp.fc`, h)))

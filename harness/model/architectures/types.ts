@@ -42,8 +42,10 @@ export interface Pass {
   linear(site: string, x: tf.Tensor3D): tf.Tensor3D
   /** The norm of that name: layer norm, or RMS norm where it has no bias. */
   norm(name: string, x: tf.Tensor3D): tf.Tensor3D
-  /** Causal attention of block `layer`: q, k, v, their norms where there are any, rotary, and the output map `layers.N.attn.out`. */
+  /** Causal attention of block `layer`: q, k, v, their norms where there are any, rotary, and the output map `layers.N.attn.out`; of the positions `asked`. */
   attention(layer: number, x: tf.Tensor3D): tf.Tensor3D
+  /** Of x `[batch, seq, dim]` the positions that the block works for: all, but in a last block those whose logits are wanted. */
+  asked(layer: number, x: tf.Tensor3D): tf.Tensor3D
 }
 
 /** One transformer family: how to read its config.json, where its weights are, and how a block computes. */
@@ -62,6 +64,6 @@ export interface Architecture {
   /** config.json as transformers writes it: the inverse of `config`. */
   configJson(config: ModelConfig): Record<string, unknown>
   weights(config: ModelConfig): Readonly<Record<string, WeightSource>>
-  /** One block: residual stream in, residual stream out, `[batch, seq, dim]`. */
+  /** One block: residual stream in, residual stream out, `[batch, seq, dim]`, of the positions `asked`. */
   block(pass: Pass, layer: number, x: tf.Tensor3D): tf.Tensor3D
 }

@@ -165,7 +165,12 @@ class MaskCache {
     }
     let mask = known.get(key)
     if (mask === undefined) {
-      mask = additiveMask(s, seen, keyMask === undefined ? undefined : backend.floats(keyMask))
+      const own = keyMask === undefined ? undefined : backend.floats(keyMask)
+      mask = additiveMask(
+        s,
+        keyMask?.shape.length === 3 ? (row, i) => own![row * s.seq * s.keys + i]! : lookingBack(s, seen, own),
+        own !== undefined
+      )
       if (known.size >= 64) known.clear()
       known.set(key, mask)
     }
@@ -173,21 +178,25 @@ class MaskCache {
   }
 }
 
-/** 0 where a query may look, MASKED elsewhere: `[batch or 1, 1, group·seq, keys]`. */
-function additiveMask(
-  { batch, seq, keys, group }: Sizes,
-  window: number | undefined,
-  keyMask: Float32Array | undefined
-): Operand {
+/** How visible key `i % keys` is to query `⌊i / keys⌋` of a row, 0 or 1. */
+type Visible = (row: number, i: number) => number
+
+/** Keys at and before a query that are no padding. */
+function lookingBack({ seq, keys }: Sizes, window: number | undefined, keyMask: Float32Array | undefined): Visible {
   const causal = causalMask(seq, keys, window)
-  const rows = keyMask === undefined ? 1 : batch
+  return (row, i) => (keyMask === undefined ? causal[i]! : causal[i]! * keyMask[row * keys + (i % keys)]!)
+}
+
+/** 0 where a query may look, MASKED elsewhere: `[batch or 1, 1, group·seq, keys]`. */
+function additiveMask({ batch, seq, keys, group }: Sizes, visible: Visible, ofEachRow: boolean): Operand {
+  const rows = ofEachRow ? batch : 1
   const size = seq * keys
   const mask = new Float32Array(rows * group * size)
   for (let row = 0; row < rows; row++) {
     const first = row * group * size
     for (let i = 0; i < size; i++) {
-      const visible = keyMask === undefined ? causal[i]! : causal[i]! * keyMask[row * keys + (i % keys)]!
-      mask[first + i] = visible === 1 ? 0 : (1 - visible) * MASKED
+      const seen = visible(row, i)
+      mask[first + i] = seen === 1 ? 0 : (1 - seen) * MASKED
     }
     for (let g = 1; g < group; g++) mask.copyWithin(first + g * size, first, first + size)
   }
