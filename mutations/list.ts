@@ -423,35 +423,35 @@ export const MUTATIONS: readonly Mutation[] = [
   // Scores
   mutation(
     'an answer may go on inside its last word',
-    'harness/scoring/score-cases.ts',
+    'harness/scoring/asking/verdicts.ts',
     '!goesOnInWord(tokenizer, c.ids, c.target, next)',
     'next >= 0',
     SCORE
   ),
   mutation(
     'longer answers are not counted',
-    'harness/scoring/score-cases.ts',
+    'harness/scoring/asking/row.ts',
     'longerAfter: exactAfter && after !== expected',
     'longerAfter: false',
     SCORE
   ),
   mutation(
     'wrong answers are shown under another’s edit',
-    'harness/scoring/score-cases.ts',
+    'harness/scoring/asking/words.ts',
     '({ prompt, said, edit: edits[i] })',
     '({ prompt, said, edit: edits[rows[0]!.case === i ? i : rows[0]!.case] })',
     SCORE
   ),
   mutation(
     'EasyEdit’s locality share is always 1',
-    'harness/scoring/score-cases.ts',
+    'harness/scoring/asking/row.ts',
     'matching(edited.of(q.gold).argmax, base.of(q.gold).argmax)',
     '1',
     SCORE
   ),
   mutation(
     'a likelihood stands in another’s column',
-    'harness/scoring/score-cases.ts',
+    'harness/scoring/asking/row.ts',
     "...scoresOf(q, measures, edited, 'after')",
     "...scoresOf(q, measures, base, 'after')",
     SCORE
@@ -1038,7 +1038,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     'a thought is an answer',
-    'harness/scoring/score-cases.ts',
+    'harness/scoring/asking/words.ts',
     "    return at < 0\n      ? ''",
     '    return at < 0\n      ? text',
     SCORE,
@@ -1046,7 +1046,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     'free answers of overflowing models are right',
-    'harness/scoring/score-cases.ts',
+    'harness/scoring/asking/row.ts',
     'Number(answer !== undefined && answersFreely(answer, own',
     'Number(answer === undefined || answersFreely(answer, own',
     SCORE,
