@@ -1292,7 +1292,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     'noise is on every token',
-    'harness/tracing/trace.ts',
+    'harness/tracing/runs.ts',
     'added[row + from * dim + k]',
     'added[row + k]',
     TRACE,

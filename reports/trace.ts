@@ -1,5 +1,5 @@
 import { type Effects, suggestedLayer } from '../harness/tracing/effects'
-import { type FactTrace, KINDS, ROLES, type TraceKind, type Traces } from '../harness/tracing/trace'
+import { type FactTrace, KINDS, ROLES, type TraceKind, type Traces } from '../harness/tracing/types'
 import { drawHeatMap } from './heat-map'
 import { loadTemplates, replaceFile } from './render'
 

@@ -8,7 +8,7 @@ import type { Protocol } from '../results/protocol'
 import type { FreeAnswerOptions } from '../scoring/free-answers'
 import type { JudgeOptions } from '../scoring/judge'
 import type { BackendName } from '../tensor'
-import type { TracedFact, TraceOptions, Traces } from '../tracing/trace'
+import type { TracedFact, TraceOptions, Traces } from '../tracing/types'
 
 /*
  * What a run asks of whoever executes it, and what it gets back: plain values and bytes that a structured clone carries, so that they can cross to

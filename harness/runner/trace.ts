@@ -1,6 +1,6 @@
 import type { TraceRow } from '../results/rows'
 import { factsToTrace } from '../tracing/facts'
-import { defaultWindow, type FactTrace, type TracedFact, type TraceOptions, type Traces } from '../tracing/trace'
+import { defaultWindow, type FactTrace, type TracedFact, type TraceOptions, type Traces } from '../tracing/types'
 import type { Plan } from './plan'
 import { WorkerPool } from './pool'
 import { workerSetup } from './run'

@@ -1,5 +1,5 @@
 import { type Estimate, estimate } from '../statistics/intervals'
-import { type FactTrace, KINDS, ROLES, type Role, type TraceKind } from './trace'
+import { type FactTrace, KINDS, ROLES, type Role, type TraceKind } from './types'
 
 /** Average indirect effect of a state: by how much giving it back raises the probability of the answer over that under noise (Meng et al. 2022, eq. 3). */
 export interface AverageEffect {

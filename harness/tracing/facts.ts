@@ -1,6 +1,6 @@
 import type { EditCase } from '../../datasets/types'
 import { findSubject } from '../edit'
-import type { TracedFact } from './trace'
+import type { TracedFact } from './types'
 
 /** Facts of cases as they are before any edit, each prompt once. */
 export function factsToTrace(cases: readonly EditCase[], most = Number.POSITIVE_INFINITY): TracedFact[] {

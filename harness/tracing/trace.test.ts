@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs-core'
 import { type LanguageModel, openModel, readSafetensorsHeader, readTensor } from '../model'
 import { useBackend } from '../tensor'
 import expected from './golden/expected.json'
-import { defaultWindow, type FactTrace, type TracedFact, type TraceKind, type TraceOptions, traceFacts } from './trace'
+import { traceFacts } from './trace'
+import { defaultWindow, type FactTrace, type TracedFact, type TraceKind, type TraceOptions } from './types'
 
 /** Compared with the official code on the same model and with the same noise (golden/make.py). */
 

@@ -3,7 +3,8 @@ import { UserError } from '../../harness/errors'
 import type { LanguageModel } from '../../harness/model'
 import { averageEffects, suggestedLayer } from '../../harness/tracing/effects'
 import { factsToTrace } from '../../harness/tracing/facts'
-import { defaultWindow, traceFacts } from '../../harness/tracing/trace'
+import { traceFacts } from '../../harness/tracing/trace'
+import { defaultWindow } from '../../harness/tracing/types'
 import type { Artifact, TrainingContext } from '../types'
 
 /*
