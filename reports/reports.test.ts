@@ -250,6 +250,19 @@ describe('a sequence', () => {
   })
 })
 
+it('shows a measure of a property that has no right answers, beside the dash', async () => {
+  const at = mkdtempSync(join(tmpdir(), 'bench-measure-'))
+  const fluency = {
+    ...{ name: 'fluency', title: 'Fluency', unit: 'number' as const, headline: true },
+    values: [{ property: 'portability' as const, label: 'fluency', edited: estimate(6.03), base: estimate(6) }]
+  }
+  const runs = [run('written', '2026-01-01T00:00:00Z', [setting('rome', { measures: [fluency] })])]
+  const { index } = await writeSite(at, runs, () => [answer])
+  const html = readFileSync(index, 'utf8')
+  expect(html).toContain('has no such question">–<span class="details">fluency 6.03</span></td>')
+  rmSync(at, { recursive: true })
+})
+
 it('escapes everything that comes from data', () => {
   for (const file of ['index.html', join('runs', 'quickstart-1.html'), join('runs', 'quickstart-2.html')]) {
     expect(page(file)).not.toContain('<script>document')
