@@ -41,7 +41,13 @@ interface Line {
  * FLOPs of the published search for a value, as often as ours evaluated it: every context and the drift's prompt through the whole model with all logits, the
  * gradient back to the edited block; and two passes of the contexts for the key and the value.
  */
-function referenceFlops(model: LanguageModel, contexts: readonly string[], last: number, edit: Edit): number {
+function referenceFlops(
+  model: LanguageModel,
+  contexts: readonly string[],
+  last: number,
+  steps: number,
+  edit: Edit
+): number {
   const evaluations = edit.diagnostics.lossCurve?.length ?? 0
   return edit.requests.reduce((sum, request) => {
     const { contexts: rows, drift } = factOf(model.tokenizer, contexts, request)
@@ -52,7 +58,9 @@ function referenceFlops(model: LanguageModel, contexts: readonly string[], last:
     ]
     const forward = model.passFlops(seq, all)
     const back = model.passFlops(seq, { ...above, backward: true }) - model.passFlops(seq, above)
-    return sum + (rows.length + 1) * evaluations * (forward + back) + 2 * rows.length * forward
+    // The last evaluation of all steps has no gradient there either.
+    const gradients = Math.min(evaluations, steps - 1)
+    return sum + (rows.length + 1) * (evaluations * forward + gradients * back) + 2 * rows.length * forward
   }, 0)
 }
 
@@ -88,14 +96,20 @@ async function measure(name: string, model: LanguageModel, requests: EditRequest
   const { cost: together } = await best(shapes.together)
   const line: Line = { method: name, facts: requests.length, alone: single.cost, together }
   const contexts = contextsOf(prepared)
-  const { layer, layers } = h as { layer?: number; layers?: readonly number[] }
+  const {
+    layer,
+    layers,
+    v_num_grad_steps: steps = 0
+  } = h as { layer?: number; layers?: readonly number[]; v_num_grad_steps?: number }
   const last = layer ?? layers?.at(-1)
   const reference =
     contexts === undefined || last === undefined
       ? {}
       : {
           reference:
-            single.edits.reduce((sum, e) => sum + referenceFlops(model, contexts, last, e), 0) / 1e9 / requests.length
+            single.edits.reduce((sum, e) => sum + referenceFlops(model, contexts, last, steps, e), 0) /
+            1e9 /
+            requests.length
         }
   return shapes.held.length === 0
     ? { ...line, ...reference }

@@ -92,7 +92,8 @@ export async function* blockEdits(
     const flops: number[] = []
     for (const chunk of together(facts)) {
       const located = locate(model, chunk, last)
-      const found = optimiseValues(model, located, { ...h, layer: last, at: 'block' })
+      const sought = { ...h, layer: last, at: 'block' as const }
+      const found = optimiseValues(model, located, sought)
       for (const [i, fact] of located.entries()) {
         const value = found[i]!
         const { nll, kl, before, delta } = value
@@ -100,7 +101,7 @@ export async function* blockEdits(
         targets.push(method.target?.(fact, value, own) ?? before.map((x, d) => x + delta[d]!))
         values.push(own)
         losses.push(value.losses)
-        flops.push(valueFlops(model, fact, value.losses.length, last) + spreadFlops(model, fact, h.layers))
+        flops.push(valueFlops(model, fact, value.losses.length, sought) + spreadFlops(model, fact, h.layers))
       }
     }
     const starts = some.map((_, g) => some.slice(0, g).reduce((sum, group) => sum + group.length, 0))

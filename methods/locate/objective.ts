@@ -13,6 +13,7 @@ export interface Evaluation {
   readonly nll: number
   /** KL(now ‖ before) of what follows the subject. */
   readonly kl: number
+  /** Zero where it was not asked for. */
   readonly gradient: Float32Array
 }
 
@@ -71,8 +72,11 @@ export class ValueObjective {
     this.#bundles = alike(rows).map((some) => bundleOf(model, some, layer))
   }
 
-  /** @param deltas changes of the values of all facts, `[dim]` each */
-  evaluate(deltas: readonly Float32Array[]): Evaluation[] {
+  /**
+   * @param deltas changes of the values of all facts, `[dim]` each
+   * @param withGradient false where no step follows
+   */
+  evaluate(deltas: readonly Float32Array[], withGradient: boolean): Evaluation[] {
     const facts = deltas.length
     const dim = deltas[0]!.length
     const flat = new Float32Array(facts * dim)
@@ -83,7 +87,12 @@ export class ValueObjective {
       tf.tidy(() => {
         const weights = tf.tensor2d([...Array(facts).fill(1), ...Array(facts).fill(this.#klFactor)], [2, facts])
         const f = (delta: tf.Tensor) => shareOf(this.#model, this.#layer, this.#at, bundle, delta as tf.Tensor2D)
-        const { value, grad } = tf.valueAndGrad(f)(tf.tensor2d(flat, [facts, dim]), weights)
+        const delta = tf.tensor2d(flat, [facts, dim])
+        if (!withGradient) {
+          addTo(objective, f(delta).dataSync())
+          return
+        }
+        const { value, grad } = tf.valueAndGrad(f)(delta, weights)
         addTo(objective, value.dataSync())
         addTo(gradient, grad.dataSync())
       })

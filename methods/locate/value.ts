@@ -47,7 +47,9 @@ export function optimiseValues(
   let active = facts.map((_, i) => i)
   try {
     for (let step = 0; step < h.v_num_grad_steps && active.length > 0; step++) {
-      const results = objective.evaluate(deltas)
+      // The reference evaluates once more than it steps.
+      const steps = step < h.v_num_grad_steps - 1
+      const results = objective.evaluate(deltas, steps)
       const updates = new Map<string, Float32Array>()
       for (const fact of active) {
         const { nll, kl, gradient } = results[fact]!
@@ -64,8 +66,7 @@ export function optimiseValues(
         if (size > 0) for (let j = 0; j < delta.length; j++) gradient[j] = gradient[j]! + (decay * delta[j]!) / size
         updates.set(String(fact), gradient)
       }
-      // The reference evaluates once more than it steps.
-      if (step === h.v_num_grad_steps - 1) break
+      if (!steps) break
       if (updates.size < active.length) {
         active = active.filter((fact) => updates.has(String(fact)))
         objective.only(new Set(active))
@@ -93,25 +94,26 @@ function clamp(delta: Float32Array, longest: number): void {
 
 /**
  * Matrix FLOPs of one fact's value and key, by the tokens of its own rows: the same alone or in company, whatever is padded, on every backend.
- * @param evaluations of the objective and its gradient
+ * @param evaluations of the objective, each but the last of all steps with its gradient
  */
 export function valueFlops(
   model: LanguageModel,
   { contexts, drift }: Fact,
   evaluations: number,
-  layer: number
+  { layer, v_num_grad_steps }: Pick<ValueHyperparameters, 'layer' | 'v_num_grad_steps'>
 ): number {
   const above = { from: layer + 1 }
+  const gradients = Math.min(evaluations, v_num_grad_steps - 1)
   return [...contexts, drift].reduce(
     (sum, { ids, subject, labels }) => {
       const context = ids.length
       const states = model.passFlops(ids.length, { to: layer + 1, context })
       const past = model.passFlops(subject, { ...above, context: subject })
       const logits = Math.max(1, labels.length)
-      const evaluation = model.passFlops(context - subject, {
-        ...{ ...above, context, logits, logitsOnly: true, backward: true }
-      })
-      return sum + states + past + evaluations * evaluation
+      const asked = { ...above, context, logits, logitsOnly: true }
+      const evaluation = model.passFlops(context - subject, asked)
+      const withGradient = model.passFlops(context - subject, { ...asked, backward: true })
+      return sum + states + past + gradients * withGradient + (evaluations - gradients) * evaluation
     },
     model.passFlops(1, { ...above, context: drift.ids.length, logits: 1 })
   )

@@ -41,7 +41,7 @@ export const rome = defineMethod({
       yield located.map((fact, i) => {
         const value = values[i]!
         const { part, values: norms } = insert(fact, value, h, C) // Λ(C⁻¹k*)ᵀ (eq. 2)
-        const flops = valueFlops(model, fact, value.losses.length, h.layer)
+        const flops = valueFlops(model, fact, value.losses.length, h)
         const { losses: lossCurve, nll, kl } = value
         return {
           method: 'rome',
