@@ -151,6 +151,29 @@ describe('protocols', () => {
     ])
   })
 
+  it('share shards among methods, but for large batches, which workers share and an interruption does not lose', async () => {
+    const two = FT.replace('  - name: ft-l\n', '  - name: ft-l\n  - name: ft\n')
+    const shardsOf = async (size: number, shard: number) =>
+      (await plan(`${two}shard_size: ${shard}\nprotocols: [batch: ${size}]\n`)).shards.map((s) => [
+        s.settings.map((x) => x.label).join(' '),
+        s.start,
+        s.cases.length
+      ])
+    expect(await shardsOf(5, 10)).toEqual([
+      ['ft-l ft', 0, 10],
+      ['ft-l ft', 10, 10],
+      ['ft-l ft', 20, 5]
+    ])
+    expect(await shardsOf(20, 10)).toEqual([
+      ['ft-l', 0, 20],
+      ['ft-l', 20, 5],
+      ['ft', 0, 20],
+      ['ft', 20, 5]
+    ])
+    const hash = async (shard: number) => (await plan(`${FT}shard_size: ${shard}\nprotocols: [batch: 20]\n`)).hash
+    expect(await hash(10)).not.toBe(await hash(20))
+  })
+
   it('ask after powers of ten and at the end, unless told otherwise', async () => {
     const [sequence] = await of('[sequential: 25]')
     expect(sequence!.protocol).toMatchObject({ edits: 25, size: 1, askAfter: [1, 10, 25], orderSeed: null })

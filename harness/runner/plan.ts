@@ -366,11 +366,15 @@ function planMethod(
   }
 }
 
+/** A chain; and batches so large that an hour may lie in them, which several workers share, and an interruption should not lose. */
+const hasShardsOfItsOwn = ({ shard_size }: Config, { protocol }: PlannedSetting): boolean =>
+  protocol.kind === 'sequential' || (protocol.kind === 'batch' && protocol.size > shard_size)
+
 function planShards(config: Config, settings: readonly PlannedSetting[]): PlannedShard[] {
   const shards: PlannedShard[] = []
-  // Settings that ask the same cases in the same way share their shards, and with them what the unedited model says; every chain is its own.
+  // Settings that ask the same cases in the same way share their shards, and with them what the unedited model says.
   const groups = groupBy(settings, (s) =>
-    JSON.stringify([s.model, s.dataset.label, s.protocol, s.protocol.kind === 'sequential' ? s.id : null])
+    JSON.stringify([s.model, s.dataset.label, s.protocol, hasShardsOfItsOwn(config, s) ? s.id : null])
   )
   for (const together of groups.values()) {
     const { model, dataset, protocol, cases } = together[0]!
@@ -413,9 +417,14 @@ function hashOf(
 ): string {
   const { seed, shard_size, scoring } = config
   const free = scoring.free_answers === undefined ? [] : [scoring.free_answers]
-  const what = settings.map(({ id, method, model, dataset, protocol }) => {
+  const what = settings.map((setting) => {
+    const { id, method, model, dataset, protocol } = setting
     const { name, module, hyperparameters, training } = method
-    return [id, name, module?.hash, hyperparameters, training?.hash, model, dataset.hash, dataset.measures, protocol]
+    const own = protocol.kind === 'batch' && hasShardsOfItsOwn(config, setting) ? ['own shards'] : []
+    return [
+      ...[id, name, module?.hash, hyperparameters, training?.hash, model, dataset.hash, dataset.measures, protocol],
+      ...own
+    ]
   })
   return createHash('sha256')
     .update(JSON.stringify([seed, shard_size, scoring.locality_tokens, corpus?.id, what, ...free, ...ability]))
