@@ -1077,6 +1077,30 @@ export const MUTATIONS: readonly Mutation[] = [
     'every checkpoint'
   ),
   mutation(
+    'a last block that works for some positions looks one key less far',
+    'harness/model/forward.ts',
+    'const end = before + (place % seq) + 1',
+    'const end = before + (place % seq)',
+    GOLDEN,
+    'logits alone are wanted the last block'
+  ),
+  mutation(
+    'what is settled stands though something in the block is changed',
+    'harness/model/forward.ts',
+    'options.keepCache === true || isTouched(options.from?.layer ?? 0, options)',
+    'options.keepCache === true',
+    GOLDEN,
+    'first block need not'
+  ),
+  mutation(
+    'large batches of all methods are one shard',
+    'harness/runner/plan.ts',
+    "protocol.kind === 'batch' && protocol.size > shard_size",
+    "protocol.kind === 'batch' && protocol.size < 0",
+    PLAN,
+    'share shards'
+  ),
+  mutation(
     'traced blocks begin with the one that tracing suggests',
     'methods/locate/learnt.ts',
     'const from = tracedLayer(artifact!) - Math.floor(count / 2)',

@@ -26,6 +26,7 @@ export function edited(model: LanguageModel, edit: Edit): LanguageModel {
     weightShape: (name) => model.weightShape(name),
     mlpEffect: (layer, value, delta) => model.mlpEffect(layer, value, delta),
     passFlops: (tokens, options) => model.passFlops(tokens, options),
+    streamSites: (layer) => model.streamSites(layer),
     weight(name) {
       const weight = weights.get(name) ?? changedWeight(model, edit, name)
       if (weight === undefined) return model.weight(name)

@@ -55,6 +55,8 @@ class ForwardPass implements Pass {
   readonly #places: RowPlaces
   /** What the last block works for, where that is not all. */
   readonly #queries: Queries | undefined
+  /** Of the first block, what is known of all but the first positions. */
+  readonly #settled: ForwardOptions['settled']
   /** Sites the pass came by. */
   readonly #passed = new Set<string>()
 
@@ -74,6 +76,8 @@ class ForwardPass implements Pass {
     }
     this.#keyMask = options.past === undefined ? undefined : keyMask(batch, options.past)
     this.#queries = queriesOf(config, batch, options)
+    this.#settled =
+      options.keepCache === true || isTouched(options.from?.layer ?? 0, options) ? undefined : options.settled
   }
 
   embed(): tf.Tensor3D {
@@ -89,6 +93,11 @@ class ForwardPass implements Pass {
   }
 
   site(name: string, input: tf.Tensor3D, compute: (x: tf.Tensor3D) => tf.Tensor3D): tf.Tensor3D {
+    const settled = this.#settled?.get(name)
+    if (settled !== undefined) {
+      const first = tf.slice(input, [0, 0, 0], [-1, 1, -1])
+      return tf.concat([compute(first), settled], 1)
+    }
     const x = this.change(`${name}:in`, input, input)
     return this.change(name, x, compute(x))
   }
@@ -225,6 +234,10 @@ class ForwardPass implements Pass {
   }
 }
 
+/** Whether something in a block is changed or captured. */
+const isTouched = (layer: number, { capture = [], changes }: Pick<ForwardOptions, 'capture' | 'changes'>): boolean =>
+  [...capture, ...(changes?.keys() ?? [])].some((site) => site.startsWith(`layers.${layer}.`))
+
 /** Positions that a last block works for. */
 interface Queries {
   /** Of every row as many, the last again where others have more. */
@@ -239,11 +252,10 @@ interface Queries {
 function queriesOf(
   { layers }: ModelConfig,
   { batch, seq }: TokenBatch,
-  { logitsOnly, logitsAt, to, keepCache, capture = [], changes }: ForwardOptions
+  { logitsOnly, logitsAt, to, keepCache, capture = [], changes = new Map() }: ForwardOptions
 ): Queries | undefined {
   if (logitsOnly !== true || logitsAt === undefined || keepCache === true || (to ?? layers) < layers) return undefined
-  const last = `layers.${layers - 1}.`
-  if ([...capture, ...(changes?.keys() ?? [])].some((site) => site.startsWith(last))) return undefined
+  if (isTouched(layers - 1, { capture, changes })) return undefined
   const ofRow: number[][] = Array.from({ length: batch }, () => [])
   const slots = Array.from(logitsAt.rows, (row, i) => {
     const position = logitsAt.positions[i]!

@@ -144,6 +144,50 @@ describe.each(NAMES)('%s', (name) => {
     disposeCache(past)
   })
 
+  test('where streams differ at their first positions alone, the first block need not compute the others anew', () => {
+    const batch = padBatch(prompts)
+    const logitsAt = { rows: Int32Array.from(prompts.keys()), positions: Int32Array.from(prompts, (p) => p.length - 1) }
+    const sites = model.streamSites(1)
+    expect(sites.includes('layers.1.mlp')).toBe(/gptj|neox$/.test(name))
+    const run = (
+      first: tf.Tensor3D,
+      rest: tf.Tensor3D,
+      settled?: ForwardOptions['settled'],
+      more: ForwardOptions = {}
+    ) => {
+      const of = (x: tf.Tensor3D) =>
+        model.forward(batch, {
+          from: { layer: 1, hidden: tf.concat([x, rest], 1) },
+          logitsAt,
+          ...more,
+          ...(settled === undefined ? {} : { settled })
+        }).logits!
+      const { result, flops } = countMatmulFlops(() => of(first))
+      const gradient = tf.grad(((x: tf.Tensor3D) => of(x).square().sum()) as (x: tf.Tensor) => tf.Tensor)(first)
+      return { logits: result.arraySync(), gradient: gradient.reshape([1, -1]).arraySync() as number[][], flops }
+    }
+    tf.tidy(() => {
+      const { hidden } = model.forward(batch, { to: 1 })
+      const { captured } = model.forward(batch, { from: { layer: 1, hidden }, to: 2, capture: sites })
+      const beyond = (t: tf.Tensor3D) => tf.slice(t, [0, 1, 0], [-1, -1, -1])
+      const settled = new Map(sites.map((site) => [site, beyond(captured[site]!)]))
+      const first = tf.slice(hidden, [0, 0, 0], [-1, 1, -1]).add(tf.linspace(-1, 1, model.config.dim)) as tf.Tensor3D
+      const [whole, known] = [run(first, beyond(hidden)), run(first, beyond(hidden), settled)]
+      expect(largestDifference(known.logits, whole.logits)).toBeLessThan(1e-4)
+      const most = Math.max(...whole.gradient[0]!.map(Math.abs))
+      expect(largestDifference(known.gradient, whole.gradient) / most).toBeLessThan(1e-4)
+      expect(known.flops).toBeLessThan(0.97 * whole.flops)
+      // What is changed there is told of all positions.
+      const changes = new Map([['layers.1.attn.q', (_: tf.Tensor3D, y: tf.Tensor3D): tf.Tensor3D => y.mul(0)]])
+      const [a, b] = [
+        run(first, beyond(hidden), undefined, { changes }),
+        run(first, beyond(hidden), settled, { changes })
+      ]
+      expect(largestDifference(a.logits, b.logits)).toBe(0)
+      expect(largestDifference(a.logits, whole.logits)).toBeGreaterThan(1e-4)
+    })
+  })
+
   test('a change in the last block is told of all positions, though logits alone are wanted', () => {
     const last = `layers.${model.config.layers - 1}.mlp`
     const batch = padBatch(prompts)

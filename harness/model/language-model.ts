@@ -294,6 +294,7 @@ class OpenModel implements LanguageModel {
       to = this.config.layers,
       logits = 0,
       logitsOnly = false,
+      settled = false,
       context = 0,
       backward = false
     }: PassFlopsOptions = {}
@@ -308,8 +309,19 @@ class OpenModel implements LanguageModel {
     const asQuery = weights * (mlp + projections) + activations * mixing
     const asKey = weights * keysAndValues
     const blocks = tokens * (to - from) * (asQuery + asKey)
-    const spared = logitsOnly && from < to ? (tokens - logits) * asQuery : 0
-    return 2 * (blocks - spared + weights * logits * dim * vocab)
+    const beyondLogits = logitsOnly && from < to ? (tokens - logits) * asQuery : 0
+    const ofStream = dim * headDim * (heads + 2 * kvHeads) + (this.#isParallel ? mlp : 0)
+    const known = settled && from < to ? (tokens - 1) * weights * ofStream : 0
+    return 2 * (blocks - beyondLogits - known + weights * logits * dim * vocab)
+  }
+
+  streamSites(layer: number): string[] {
+    const parts = ['attn.q', 'attn.k', 'attn.v', ...(this.#isParallel ? ['mlp'] : [])]
+    return parts.map((part) => `layers.${layer}.${part}`)
+  }
+
+  get #isParallel(): boolean {
+    return this.#architecture.parallel?.(this.config) === true
   }
 
   dispose(): void {

@@ -165,6 +165,11 @@ export interface ForwardOptions {
    * What else it gives is of no use.
    */
   readonly logitsOnly?: boolean
+  /**
+   * What sites of the first block (`streamSites`) give at all but each row's first position, `[batch, seq - 1, out]`: known from a pass whose stream differed
+   * there alone, and not computed again. Of no account where something in that block is changed, captured or kept.
+   */
+  readonly settled?: ReadonlyMap<SiteName, tf.Tensor3D>
   /** Trainable or substitute weights by checkpoint-independent name (`layers.0.mlp.proj.weight` as [out, in]); used by FT and training. */
   readonly weights?: Readonly<Record<string, tf.Tensor>>
 }
@@ -184,6 +189,8 @@ export interface PassFlopsOptions {
   readonly logits?: number
   /** The last block works for the logits' positions alone: of the others it needs keys and values. */
   readonly logitsOnly?: boolean
+  /** What `streamSites` of the first block give is known, but for the first token. */
+  readonly settled?: boolean
   /** Positions every token attends to, masked ones included. */
   readonly context?: number
   /** With the gradient of the activations, not of weights. */
@@ -268,5 +275,7 @@ export interface LanguageModel {
   mlpEffect(layer: number, value: tf.Tensor2D, delta: tf.Tensor2D): tf.Tensor2D
   /** Matrix FLOPs of `tokens` tokens through blocks [from, to), and of logits at `logits` positions. */
   passFlops(tokens: number, options?: PassFlopsOptions): number
+  /** Sites of a block that give at a position what the stream into the block there decides alone. */
+  streamSites(layer: number): readonly SiteName[]
   dispose(): void
 }

@@ -1,5 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { disposeCache, type KeyValueCache, type LanguageModel, leftAlign, type Positions } from '../../harness/model'
+import {
+  disposeCache,
+  type KeyValueCache,
+  type LanguageModel,
+  leftAlign,
+  type Positions,
+  type SiteName
+} from '../../harness/model'
 import { crossEntropy } from '../../harness/tensor'
 import type { FactRow, LocatedFact } from './facts'
 import type { SubjectState } from './key'
@@ -33,6 +40,8 @@ interface Bundle {
   readonly values: tf.Tensor2D
   /** Keys and values of the tokens before it, in the blocks above the edited one. */
   readonly past: KeyValueCache | undefined
+  /** What the block above the edited one makes of the tokens after it, by site, as far as only their own stream decides that; undefined where nothing is gained. */
+  readonly settled: ReadonlyMap<SiteName, tf.Tensor3D> | undefined
   /** Log probabilities of the drift rows before the edit, `[drift rows, vocab]`. */
   readonly before: tf.Tensor2D
 }
@@ -151,7 +160,7 @@ function logitsOf(
   model: LanguageModel,
   layer: number,
   changed: ChangedAt,
-  { rows, suffix, values, past }: Bundle,
+  { rows, suffix, values, past, settled }: Bundle,
   delta: tf.Tensor2D,
   logitsAt: Positions
 ): tf.Tensor2D {
@@ -162,14 +171,22 @@ function logitsOf(
   const perRow = effect.reshape([batch, 1, dim])
   const added = seq > 1 ? tf.concat([perRow, tf.zeros([batch, seq - 1, dim])], 1) : perRow
   const hidden = suffix.add(added) as tf.Tensor3D
-  const tokens = { ids: new Int32Array(batch * seq), batch, seq, lengths: rows.map(lengthOf) }
-  return model.forward(tokens, {
+  return model.forward(tokensOf(rows, batch, seq), {
     from: { layer: layer + 1, hidden },
     logitsAt,
     logitsOnly: true,
+    ...(settled === undefined ? {} : { settled }),
     ...(past === undefined ? {} : { past })
   }).logits!
 }
+
+/** Tokens whose stream is given: their ids play no part. */
+const tokensOf = (rows: readonly FactRow[], batch: number, seq: number) => ({
+  ids: new Int32Array(batch * seq),
+  batch,
+  seq,
+  lengths: rows.map(lengthOf)
+})
 
 /** Tokens of a row from the subject's last one on. */
 const lengthOf = ({ ids, subject }: FactRow): number => ids.length - subject
@@ -210,12 +227,14 @@ function alike(rows: readonly Row[]): Row[][] {
 
 function bundleOf(model: LanguageModel, rows: readonly Row[], layer: number): Bundle {
   const { dim, vocab } = model.config
+  const suffix = stacked(
+    rows.map((r) => r.state.hidden.subarray(r.subject * dim)),
+    dim
+  )
+  const past = pastOf(model, rows, layer)
   const bundle = {
     rows,
-    suffix: stacked(
-      rows.map((r) => r.state.hidden.subarray(r.subject * dim)),
-      dim
-    ),
+    suffix,
     values: tf.tensor2d(
       concatenated(
         rows.map((r) => r.state.value),
@@ -223,7 +242,8 @@ function bundleOf(model: LanguageModel, rows: readonly Row[], layer: number): Bu
       ),
       [rows.length, dim]
     ),
-    past: pastOf(model, rows, layer),
+    past,
+    settled: settledOf(model, rows, layer, suffix, past),
     before: tf.zeros<tf.Rank.R2>([0, vocab])
   }
   const drift = new Set(rows.flatMap((row, i) => (row.labels.length === 0 ? [i] : [])))
@@ -240,7 +260,7 @@ function bundleOf(model: LanguageModel, rows: readonly Row[], layer: number): Bu
 }
 
 /** Some rows of a bundle, in tensors of their own, without what they were before. */
-function rowsOf({ rows, suffix, values, past, before }: Bundle, keep: readonly number[]): Bundle {
+function rowsOf({ rows, suffix, values, past, settled, before }: Bundle, keep: readonly number[]): Bundle {
   const at = tf.tensor1d([...keep], 'int32')
   const pick = <T extends tf.Tensor>(t: T): T => tf.gather(t, at)
   const some = {
@@ -253,6 +273,7 @@ function rowsOf({ rows, suffix, values, past, before }: Bundle, keep: readonly n
       lengths: keep.map((i) => past.lengths[i]!),
       past: past.past
     },
+    settled: settled && new Map([...settled].map(([site, t]) => [site, pick(t)])),
     before
   }
   at.dispose()
@@ -275,9 +296,35 @@ function narrowed(bundle: Bundle, facts: ReadonlySet<number>): Bundle[] {
   return [some]
 }
 
-function disposeBundle({ suffix, values, past, before }: Bundle): void {
-  tf.dispose([suffix, values, before])
+function disposeBundle({ suffix, values, past, settled, before }: Bundle): void {
+  tf.dispose([suffix, values, before, ...(settled?.values() ?? [])])
   disposeCache(past)
+}
+
+/** Whether the block above an edited one need not compute everything anew: it is not the last, which works for the logits' positions alone. */
+export const settles = (model: LanguageModel, layer: number): boolean => layer + 2 < model.config.layers
+
+function settledOf(
+  model: LanguageModel,
+  rows: readonly Row[],
+  layer: number,
+  suffix: tf.Tensor3D,
+  past: KeyValueCache | undefined
+): Bundle['settled'] {
+  const [batch, seq] = suffix.shape
+  if (seq === 1 || !settles(model, layer)) return undefined
+  const sites = model.streamSites(layer + 1)
+  const known = new Map<SiteName, tf.Tensor3D>()
+  tf.tidy(() => {
+    const { captured } = model.forward(tokensOf(rows, batch, seq), {
+      from: { layer: layer + 1, hidden: suffix },
+      to: layer + 2,
+      capture: sites,
+      ...(past === undefined ? {} : { past })
+    })
+    for (const site of sites) known.set(site, tf.keep(tf.slice(captured[site]!, [0, 1, 0], [-1, -1, -1])))
+  })
+  return known
 }
 
 /** Keys and values of the positions before the subject's last token in the blocks above the edited one. */

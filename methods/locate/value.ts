@@ -3,7 +3,7 @@ import type { LanguageModel } from '../../harness/model'
 import { norm } from '../../harness/tensor/linalg'
 import { Adam } from '../../harness/tensor/optimizer'
 import type { Fact, LocatedFact } from './facts'
-import { type ChangedAt, ValueObjective } from './objective'
+import { type ChangedAt, settles, ValueObjective } from './objective'
 
 /** Names as in the hparams files of kmeng01/rome. */
 export interface ValueHyperparameters {
@@ -104,16 +104,19 @@ export function valueFlops(
 ): number {
   const above = { from: layer + 1 }
   const gradients = Math.min(evaluations, v_num_grad_steps - 1)
+  const settled = settles(model, layer)
   return [...contexts, drift].reduce(
     (sum, { ids, subject, labels }) => {
       const context = ids.length
       const states = model.passFlops(ids.length, { to: layer + 1, context })
       const past = model.passFlops(subject, { ...above, context: subject })
       const logits = Math.max(1, labels.length)
-      const asked = { ...above, context, logits, logitsOnly: true }
+      const settling = settled && context - subject > 1
+      const once = settling ? model.passFlops(context - subject, { ...above, to: layer + 2, context }) : 0
+      const asked = { ...above, context, logits, logitsOnly: true, settled: settling }
       const evaluation = model.passFlops(context - subject, asked)
       const withGradient = model.passFlops(context - subject, { ...asked, backward: true })
-      return sum + states + past + gradients * withGradient + (evaluations - gradients) * evaluation
+      return sum + states + past + once + gradients * withGradient + (evaluations - gradients) * evaluation
     },
     model.passFlops(1, { ...above, context: drift.ids.length, logits: 1 })
   )

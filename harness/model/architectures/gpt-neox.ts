@@ -9,6 +9,7 @@ export const gptNeoX: Architecture = {
   modelType: 'gpt_neox',
   className: 'GPTNeoXForCausalLM',
   rotaryStyle: 'half',
+  parallel: ({ parallel }) => parallel === true,
 
   config(read) {
     read.only('hidden_act', ['gelu', 'gelu_new', 'gelu_fast', 'gelu_pytorch_tanh'], 'gelu')
@@ -90,7 +91,7 @@ export const gptNeoX: Architecture = {
 
   block(pass, layer, x) {
     const site = `layers.${layer}`
-    const { parallel, activation } = pass.config
+    const { activation } = pass.config
     const act = activation === 'gelu-erf' ? geluErf : gelu
     const mlp = (input: tf.Tensor3D) =>
       pass.site(`${site}.mlp`, pass.norm(`${site}.mlp.norm`, input), (h) =>
@@ -98,6 +99,6 @@ export const gptNeoX: Architecture = {
       )
     const asked = pass.asked(layer, x)
     const attended = asked.add(pass.attention(layer, pass.norm(`${site}.attn.norm`, x))) as tf.Tensor3D
-    return attended.add(mlp(parallel === true ? asked : attended))
+    return attended.add(mlp(gptNeoX.parallel!(pass.config) ? asked : attended))
   }
 }

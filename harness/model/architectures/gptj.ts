@@ -7,6 +7,7 @@ export const gptj: Architecture = {
   modelType: 'gptj',
   className: 'GPTJForCausalLM',
   rotaryStyle: 'interleaved',
+  parallel: () => true,
 
   config(read) {
     read.only('rotary', [true], true)

@@ -57,6 +57,8 @@ export interface Architecture {
   /** `architectures` in config.json, for checkpoints we write. */
   readonly className: string
   readonly rotaryStyle: 'interleaved' | 'half'
+  /** Whether a block's MLP reads the stream into the block, beside the attention, instead of what the attention makes of it. */
+  parallel?(config: ModelConfig): boolean
   /** The norm an MLP's output goes through before it is added to the residual stream, by its name in a block (Gemma 2 and 3). */
   readonly mlpOutputNorm?: string
   /** What config.json means. Every key that matters is read; the caller refuses those nobody read. */
