@@ -27,6 +27,9 @@ export interface UnderEdit {
   readonly edit?: Edit | undefined
 }
 
+/** Stands for the model as it is. */
+const NO_EDIT = {}
+
 /**
  * Teacher-forced scores, each item under its own edit.
  * @param more changes that come after those of the edits
@@ -41,7 +44,11 @@ export function scoreEdited(
   const scores: TargetScore[] = new Array(items.length)
   const open = asked.flatMap((a, i) => (a.answer === undefined ? [i] : []))
   const edits = open.map((i) => asked[i]!.edit)
-  const texts = open.map((i) => ({ prompt: asked[i]!.prompt, target: items[i]!.target }))
+  const texts = open.map((i) => ({
+    prompt: asked[i]!.prompt,
+    target: items[i]!.target,
+    ...(more === undefined ? { under: asked[i]!.edit ?? NO_EDIT } : {})
+  }))
   const changesOf = oneAfterTheOther(changesUnder(edits, model), more && ((batch) => more(batch.map((k) => open[k]!))))
   for (const [k, score] of model.score(texts, changesOf).entries()) {
     if (!score.finite && more === undefined && items[open[k]!]!.edit === undefined)

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { UserError } from '../errors'
 import { batchesByLength, padBatch } from './batching'
+import { disposeCache } from './cache'
 import type { GenerateOptions, KeyValueCache, LanguageModel, Sampling } from './types'
 
 /** What a causal model goes on from, as ids. */
@@ -120,7 +121,3 @@ export class NotFinite extends UserError {
 }
 
 export const notFinite = (model: string, item?: number): NotFinite => new NotFinite(`the model ${model}`, item)
-
-export function disposeCache(cache: KeyValueCache | undefined): void {
-  if (cache !== undefined) tf.dispose([...cache.keys.values(), ...cache.values.values()])
-}

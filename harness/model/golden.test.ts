@@ -12,7 +12,8 @@ import {
   openModel,
   padBatch,
   type RowPlaces,
-  scoreTargets
+  scoreTargets,
+  type TargetScore
 } from '.'
 import expected from './golden/expected.json'
 
@@ -254,6 +255,35 @@ describe.each(NAMES)('%s', (name) => {
     const changes = new Map([['layers.1.out', spy]])
     continued(model, [{ prompt: [1, 2, 3], said: [4] }], { maxNewTokens: 2, changesOf: () => changes })
     expect(seen.map((s) => s.promptEnd)).toEqual([[2], [-2]])
+  })
+
+  test('continuations of one prompt share the pass over it, and score as each does alone', () => {
+    const targets = [[5], [7, 9, 11], [], [7, 9]]
+    const [longest, ...others] = [...prompts].sort((a, b) => b.length - a.length)
+    const ofLongest = targets.map((target) => ({ prompt: longest!, target }))
+    const items = [...ofLongest, ...others.flatMap((prompt) => [[3], [4, 6]].map((target) => ({ prompt, target })))]
+    const numbers = (scores: readonly TargetScore[]) => scores.map((s) => [...s.argmax, s.next, ...s.nll])
+    const [site, add] = ['layers.1.mlp', (_: tf.Tensor3D, y: tf.Tensor3D): tf.Tensor3D => y.add(0.5)] as const
+    const changesOf = () => new Map([[site, add]])
+    for (const [given, mark] of [
+      [undefined, {}],
+      [changesOf, { under: 'one change' }]
+    ] as const) {
+      const marked = items.map((i) => ({ ...i, ...mark }))
+      const together = scoreTargets(model, marked, given)
+      const alone = (some: typeof items) => some.flatMap((i) => scoreTargets(model, [i], given))
+      expect(largestDifference(numbers(together), numbers(alone(items)))).toBeLessThan(1e-4)
+      expect(together.every((s) => s.finite)).toBe(true)
+      const shared = countMatmulFlops(() => scoreTargets(model, marked.slice(0, targets.length), given))
+      expect(shared.flops).toBeLessThan(0.8 * countMatmulFlops(() => alone(ofLongest)).flops)
+    }
+    // What is not said to be changed by the same thing is not put together.
+    const each: number[][] = []
+    scoreTargets(model, items, (rows) => {
+      each.push([...rows])
+      return new Map()
+    })
+    expect(each.flat().sort((a, b) => a - b)).toEqual([...items.keys()])
   })
 
   test('a teacher-forced target is right exactly when greedy decoding gives it', () => {

@@ -241,7 +241,7 @@ class OpenModel implements LanguageModel {
 
   score(items: readonly ToScore[], changesOf?: ChangesOf): TargetScore[] {
     const ids = this.#promptIds(items)
-    const rows = items.map(({ prompt, target }) => ({ prompt: ids.get(prompt)!, target }))
+    const rows = items.map(({ prompt, target, under }) => ({ prompt: ids.get(prompt)!, target, under }))
     return scoreTargets(this, rows, changesOf)
   }
 

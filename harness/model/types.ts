@@ -201,6 +201,8 @@ export interface PassFlopsOptions {
 export interface ToScore {
   readonly prompt: string
   readonly target: readonly number[]
+  /** What it is changed by: those with one prompt that are changed by the same thing share the pass over it. Missing: by nothing that others are. */
+  readonly under?: unknown
 }
 
 export interface TargetScore {

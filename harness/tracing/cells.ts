@@ -3,6 +3,7 @@ import {
   disposeCache,
   type KeyValueCache,
   type LanguageModel,
+  rowsOfCache,
   type SiteChange,
   type SiteName,
   type TokenBatch
@@ -172,17 +173,11 @@ function picking(
 ): Run {
   const places = tf.tensor1d([...rows], 'int32')
   const pick = <T extends tf.Tensor>(t: T): T => tf.gather(t, places)
-  const all = (tensors: ReadonlyMap<number, tf.Tensor4D>) => new Map([...tensors].map(([l, t]) => [l, pick(t)]))
   const picked = {
     streams: streams.map(pick),
     mlps: mlps.map(pick),
     attentions: attentions.map(pick),
-    cache: {
-      keys: all(cache.keys),
-      values: all(cache.values),
-      lengths: rows.map((r) => cache.lengths[r]!),
-      past: cache.past
-    },
+    cache: rowsOfCache(cache, rows),
     probabilities: facts.map((i) => probabilities[i]!)
   }
   places.dispose()

@@ -5,6 +5,7 @@ import {
   type LanguageModel,
   leftAlign,
   type Positions,
+  rowsOfCache,
   type SiteName
 } from '../../harness/model'
 import { crossEntropy } from '../../harness/tensor'
@@ -267,12 +268,7 @@ function rowsOf({ rows, suffix, values, past, settled, before }: Bundle, keep: r
     rows: keep.map((i) => rows[i]!),
     suffix: pick(suffix),
     values: pick(values),
-    past: past && {
-      keys: new Map([...past.keys].map(([layer, t]) => [layer, pick(t)])),
-      values: new Map([...past.values].map(([layer, t]) => [layer, pick(t)])),
-      lengths: keep.map((i) => past.lengths[i]!),
-      past: past.past
-    },
+    past: past && rowsOfCache(past, keep),
     settled: settled && new Map([...settled].map(([site, t]) => [site, pick(t)])),
     before
   }

@@ -25,3 +25,17 @@ export function leftAlign(cache: KeyValueCache, lengths: readonly number[]): Key
     new Map([...tensors].map(([layer, t]) => [layer, shift(t)]))
   return { keys: shifted(cache.keys), values: shifted(cache.values), lengths, past }
 }
+
+/** Some rows of a cache, in their order, in tensors of their own; a row may be there more than once. */
+export function rowsOfCache({ keys, values, lengths, past }: KeyValueCache, rows: readonly number[]): KeyValueCache {
+  const at = tf.tensor1d([...rows], 'int32')
+  const picked = (tensors: ReadonlyMap<number, tf.Tensor4D>) =>
+    new Map([...tensors].map(([layer, t]) => [layer, tf.gather(t, at)]))
+  const some = { keys: picked(keys), values: picked(values), lengths: rows.map((row) => lengths[row]!), past }
+  at.dispose()
+  return some
+}
+
+export function disposeCache(cache: KeyValueCache | undefined): void {
+  if (cache !== undefined) tf.dispose([...cache.keys.values(), ...cache.values.values()])
+}
