@@ -1078,7 +1078,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     'a last block that works for some positions looks one key less far',
-    'harness/model/forward.ts',
+    'harness/model/queries.ts',
     'const end = before + (place % seq) + 1',
     'const end = before + (place % seq)',
     GOLDEN,

@@ -53,7 +53,9 @@ function byPrompt(items: readonly TargetRow[], changed: boolean): number[][] {
     const own = groups.get(owner) ?? new Map<string, number[]>()
     groups.set(owner, own)
     const key = prompt.join()
-    own.set(key, [...(own.get(key) ?? []), i])
+    const group = own.get(key)
+    if (group === undefined) own.set(key, [i])
+    else group.push(i)
   }
   return [...groups.values()].flatMap((own) => [...own.values()])
 }
