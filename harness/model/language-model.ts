@@ -293,7 +293,7 @@ class OpenModel implements LanguageModel {
       from = 0,
       to = this.config.layers,
       logits = 0,
-      logitsOnly = false,
+      asked = tokens,
       settled = false,
       context = 0,
       backward = false
@@ -309,10 +309,10 @@ class OpenModel implements LanguageModel {
     const asQuery = weights * (mlp + projections) + activations * mixing
     const asKey = weights * keysAndValues
     const blocks = tokens * (to - from) * (asQuery + asKey)
-    const beyondLogits = logitsOnly && from < to ? (tokens - logits) * asQuery : 0
+    const unasked = to === this.config.layers && from < to ? (tokens - asked) * asQuery : 0
     const ofStream = dim * headDim * (heads + 2 * kvHeads) + (this.#isParallel ? mlp : 0)
     const known = settled && from < to ? (tokens - 1) * weights * ofStream : 0
-    return 2 * (blocks - beyondLogits - known + weights * logits * dim * vocab)
+    return 2 * (blocks - unasked - known + weights * logits * dim * vocab)
   }
 
   streamSites(layer: number): string[] {

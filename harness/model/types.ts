@@ -187,8 +187,8 @@ export interface PassFlopsOptions {
   readonly from?: number
   readonly to?: number
   readonly logits?: number
-  /** The last block works for the logits' positions alone: of the others it needs keys and values. */
-  readonly logitsOnly?: boolean
+  /** Positions that the last block works for, where logits alone are wanted: of the others it needs keys and values. All when missing. */
+  readonly asked?: number
   /** What `streamSites` of the first block give is known, but for the first token. */
   readonly settled?: boolean
   /** Positions every token attends to, masked ones included. */

@@ -106,7 +106,12 @@ function evaluate(
   tf.tidy(() => {
     const { value, grads } = tf.valueAndGrads((...tensors: tf.Tensor[]): tf.Scalar => {
       const weights = Object.fromEntries(names.map((name, i) => [name, tensors[i]!]))
-      const { logits } = model.forward(batch, { from: { layer, hidden: entering }, weights, logitsAt })
+      const { logits } = model.forward(batch, {
+        from: { layer, hidden: entering },
+        weights,
+        logitsAt,
+        logitsOnly: true
+      })
       const perLabel = crossEntropy(logits!, tf.tensor1d(labels, 'int32')) // [labels]
       return perLabel.mul(tf.tensor1d(shares)).sum()
     })([...trained.values()].map(({ now, shape }) => tf.tensor(now.slice(), shape, 'float32')))
@@ -158,15 +163,18 @@ function lessonFlops(
 ): number {
   const { dim, ffDim } = model.config
   const lowest = Math.min(...layers)
-  const logits = [...logitsAt.rows]
+  const last = model.config.layers - 1
   return rows.reduce((sum, row, i) => {
     const [tokens, context] = [row.length, row.length]
     const entering = model.passFlops(tokens, { to: lowest, context })
-    const asked = logits.filter((r) => r === i).length
+    const places = [...logitsAt.positions].filter((_, k) => logitsAt.rows[k] === i)
+    const asked = new Set(places).size
     // The lowest block only passes forward; every trained W_proj has a gradient of its own.
-    const passing = model.passFlops(tokens, { from: lowest, to: lowest + 1, context })
-    const own = 2 * tokens * dim * ffDim * new Set(layers).size
-    const above = model.passFlops(tokens, { from: lowest + 1, context, logits: asked, backward: true })
+    const passing = model.passFlops(tokens, { from: lowest, to: lowest + 1, context, asked })
+    const trained = [...new Set(layers)].reduce((all, layer) => all + (layer === last ? asked : tokens), 0)
+    const own = 2 * trained * dim * ffDim
+    const logits = places.length
+    const above = model.passFlops(tokens, { from: lowest + 1, context, logits, asked, backward: true })
     return sum + entering + steps * (passing + own + above)
   }, 0)
 }

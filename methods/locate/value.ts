@@ -113,7 +113,7 @@ export function valueFlops(
       const logits = Math.max(1, labels.length)
       const settling = settled && context - subject > 1
       const once = settling ? model.passFlops(context - subject, { ...above, to: layer + 2, context }) : 0
-      const asked = { ...above, context, logits, logitsOnly: true, settled: settling }
+      const asked = { ...above, context, logits, asked: logits, settled: settling }
       const evaluation = model.passFlops(context - subject, asked)
       const withGradient = model.passFlops(context - subject, { ...asked, backward: true })
       return sum + states + past + once + gradients * withGradient + (evaluations - gradients) * evaluation
