@@ -264,6 +264,28 @@ describe('flags', () => {
     expect(settings[0]!.dataset.cases).toHaveLength(3)
   })
 
+  it('choose protocols by name, and errors name the lines of the file', async () => {
+    const three = CONFIG.replace(
+      'limit: 25',
+      'protocols:\n  - single\n  - { batch: 5, one_by_one: true }\n  - { sequential: 20, batch: 2 }\nlimit: 25'
+    )
+    const ids = async (...protocol: string[]) =>
+      (await plan(three, { protocol, method: ['rome-original'], dataset: ['zsre'] })).settings.map((s) => s.id)
+    expect(await ids('batch-5')).toEqual(['rome-original--gptj-mini--zsre--batch-5-one-by-one'])
+    expect(await ids('batch-5', 'single')).toEqual([
+      'rome-original--gptj-mini--zsre',
+      'rome-original--gptj-mini--zsre--batch-5-one-by-one'
+    ])
+    expect(await complaint(three, { protocol: ['batch-6'] })).toBe(
+      "--protocol: the config has no protocol 'batch-6', did you mean 'batch-5'?\n  it has single, batch-5, sequential-20-by-2"
+    )
+    // ROME cannot hold two: that is said of the line it stands in, though it is the first of those chosen.
+    expect(await complaint(three, { protocol: ['sequential-20-by-2'] })).toMatch(/^my\.yaml:14: ROME writes one fact/)
+    const wrong = three.replace('key: original', 'key: other')
+    expect(await complaint(wrong, { method: ['rome-original'], protocol: ['single'] })).toMatch(/^my\.yaml:7: /)
+    expect(await complaint(three, { method: ['kn'], protocol: ['sequential-20-by-2'] })).toMatch(/^my\.yaml:14: /)
+  })
+
   it('add a method or dataset that the config does not have', async () => {
     const { settings } = await plan(CONFIG, { method: ['ft-l'] })
     expect(settings[0]!.method.name).toBe('ft-l')
