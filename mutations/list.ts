@@ -119,8 +119,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'FLOPs count one step of the optimisation',
     'methods/locate/value.ts',
-    'evaluations * evaluation',
-    'evaluation',
+    'gradients * withGradient',
+    'withGradient',
     ROME,
     'what an edit costs'
   ),
@@ -250,7 +250,7 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'a model of NaN logits is scored',
     'harness/model/score.ts',
-    'broken && changesOf === undefined',
+    'changesOf === undefined && scores.some((s) => !s.finite)',
     'false',
     GOLDEN,
     'logits that are no numbers'
@@ -523,8 +523,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'the run’s hash lacks the hyper-parameters',
     'harness/runner/plan.ts',
-    'return [id, name, module?.hash, hyperparameters, training?.hash,',
-    'void hyperparameters\n    return [id, name, module?.hash, training?.hash,',
+    '...[id, name, module?.hash, hyperparameters, training?.hash,',
+    '...[id, name, module?.hash, typeof hyperparameters, training?.hash,',
     PLAN,
     'hash'
   ),
