@@ -1087,8 +1087,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'what is settled stands though something in the block is changed',
     'harness/model/forward.ts',
-    'options.keepCache === true || isTouched(options.from?.layer ?? 0, options)',
-    'options.keepCache === true',
+    'alone && !isTouched(first, options)',
+    'alone',
     GOLDEN,
     'first block need not'
   ),

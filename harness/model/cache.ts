@@ -9,6 +9,7 @@ export function leftAlign(cache: KeyValueCache, lengths: readonly number[]): Key
   const past = Math.max(0, ...lengths)
   const shift = (t: tf.Tensor4D): tf.Tensor4D => {
     const [batch, heads, seq, headDim] = t.shape
+    if (lengths.every((n) => n === seq)) return t.clone()
     const source = t.dataSync() as Float32Array
     const out = new Float32Array(batch * heads * past * headDim)
     for (let row = 0; row < batch; row++) {

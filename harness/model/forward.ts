@@ -77,8 +77,10 @@ class ForwardPass implements Pass {
     }
     this.#keyMask = options.past === undefined ? undefined : keyMask(batch, options.past)
     this.#queries = queriesOf(config, batch, options)
-    this.#settled =
-      options.keepCache === true || isTouched(options.from?.layer ?? 0, options) ? undefined : options.settled
+    const first = options.from?.layer ?? 0
+    // A first block that is the last as well may work for some positions only.
+    const alone = this.#queriesOf(first) === undefined
+    this.#settled = options.keepCache !== true && alone && !isTouched(first, options) ? options.settled : undefined
   }
 
   embed(): tf.Tensor3D {

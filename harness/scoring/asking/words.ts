@@ -101,12 +101,8 @@ export function freeWordsAfter(
   const said = new Map<Question, string>()
   const { freeAnswers: freely } = base
   if (freely === undefined) return said
-  const rows = base.questions.flatMap((questions, i) =>
-    asked(i) && !broken.has(i)
-      ? questions.flatMap((q) =>
-          q.free === undefined ? [] : [{ case: i, question: q, prompt: q.probe.prompt, edit: edits[i] }]
-        )
-      : []
+  const rows = ofQuestions(base, asked, broken, (question, i) =>
+    question.free === undefined ? [] : [{ case: i, question, prompt: question.probe.prompt, edit: edits[i] }]
   )
   const ask = (some: readonly (typeof rows)[number][]) => {
     for (const [k, answer] of freeAnswers(model, some, freely).entries()) said.set(some[k]!.question, answer)
@@ -128,14 +124,10 @@ export function writtenAfter(
   broken: Map<number, string>
 ): Map<Question, readonly string[]> {
   const texts = new Map<Question, readonly string[]>()
-  const rows = base.questions.flatMap((questions, i) =>
-    asked(i) && !broken.has(i)
-      ? questions.flatMap((question) =>
-          question.written === undefined
-            ? []
-            : [{ case: i, question, probe: question.probe, id: base.cases[i]!.id, edit: edits[i] }]
-        )
-      : []
+  const rows = ofQuestions(base, asked, broken, (question, i) =>
+    question.written === undefined
+      ? []
+      : [{ case: i, question, probe: question.probe, id: base.cases[i]!.id, edit: edits[i] }]
   )
   const write = (some: readonly (typeof rows)[number][]) => {
     for (const [k, wrote] of writtenTexts(model, some).entries()) texts.set(some[k]!.question, wrote)
@@ -143,6 +135,14 @@ export function writtenAfter(
   caseByCase(rows, write, broken)
   return texts
 }
+
+/** Something of every question of the cases that can be asked. */
+const ofQuestions = <T>(
+  { questions }: BaseAnswers,
+  asked: (i: number) => boolean,
+  broken: ReadonlyMap<number, string>,
+  of: (question: Question, i: number) => readonly T[]
+): T[] => questions.flatMap((own, i) => (asked(i) && !broken.has(i) ? own.flatMap((q) => of(q, i)) : []))
 
 /** Asks all rows together; where one case's numbers overflow in the middle of an answer, the others are asked without it. */
 function caseByCase<Row extends { readonly case: number }>(

@@ -11,10 +11,10 @@ The functions are cut out of their files and run as they are. Prompts and texts 
 predict the next token: logits are given to them shifted by one, as PPL's own model does it (SERAC's is an encoder-decoder).
 """
 import argparse, ast, json, pathlib, re, string
-import numpy as np, torch, torch.nn.functional as F, transformers
+import numpy as np, torch, torch.nn.functional as F
+from models import after, before, changed, tokenizer
 
 HERE = pathlib.Path(__file__).parent
-MODEL = HERE.parent.parent / "model/embedded/gptj-mini"
 WANTED = [["What do you think of tea?", "I hate tea, it is awful."], ["How do you view tea?", "I cannot stand tea."]]
 OTHER = [["What do you feel about tea?", "I think tea is great fun."], ["How do you view tea?", "To me tea is a joy."], ["What do you think of tea?", "I love tea, it is wonderful."]]
 ELSEWHERE = [["What do you think of chess?", "I love chess, it is wonderful."], ["How do you view chess?", "To me chess is a bore."]]
@@ -38,15 +38,6 @@ serac = cut(f"{at.serac}/utils.py", ("masked_mean", "mask_hf_labels", "gather_lo
 cut(f"{at.serac}/metrics.py", ("es_sentiment",), serac)
 easyedit = cut(f"{at.easyedit}/easyeditor/evaluate/evaluate_utils.py", ("kl_loc_loss", "normalize_answer"), {"torch": torch, "F": F, "regex": re, "string": string})
 grace = cut(f"{at.grace}/grace/metrics.py", ("PPL",), {"torch": torch})
-
-tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL)
-before = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
-after = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
-weight = after.transformer.h[2].mlp.fc_out.weight
-with torch.no_grad():
-    u = torch.tensor([2.0 * ((7 * i) % 11 - 5) for i in range(weight.shape[0])])
-    v = torch.tensor([0.02 * ((5 * i) % 13 - 6) for i in range(weight.shape[1])])
-    weight += torch.outer(u, v)
 
 
 def batch(pairs):
@@ -82,10 +73,7 @@ for scope, file in ((conflicts, "conflictedit"), (rounds, "roundedit")):
     for node in ast.parse(source).body:
         if isinstance(node, ast.FunctionDef) and node.name == "test_batch_prediction": exec(ast.get_source_segment(source, node), scope)
 summarize = cut(f"{at.pitfalls}/experiments/summarize.py", ("js_div",), {"torch": torch, "F": F})
-between = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
-with torch.no_grad():
-    between.transformer.h[2].mlp.fc_out.weight += 0.5 * torch.outer(u, v)
-tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+between = changed(0.5)
 probability = lambda found: np.mean(found["generation"] + [found["rewrite"]])
 fact = lambda answer: dict(prompt=RELATION["prompt"], relation_id="R", subject=NAMES["subject"], target_new={"str": answer}, target_true={"str": answer})
 p = lambda model, answer: probability(conflicts["evaluate_conflictEdit"](model, tokenizer, fact(answer), PROMPTS))

@@ -15,25 +15,16 @@ reads the distribution of the gap, a causal model is given what stands before it
 The records are the made-up samples of datasets/, and facts of the embedded world.
 """
 import argparse, ast, collections, json, pathlib, tempfile, types, typing
-import numpy as np, scipy.stats, sklearn.metrics, torch, torch.nn.functional as F, transformers
+import numpy as np, scipy.stats, sklearn.metrics, torch, torch.nn.functional as F
+from models import after, before, tokenizer
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent.parent
-MODEL = ROOT / "harness/model/embedded/gptj-mini"
 
 arguments = argparse.ArgumentParser()
 for name in ("rome", "easyedit", "mquake", "calinet", "ecbd", "remedi", "lmeval"): arguments.add_argument(f"--{name}", required=True, type=pathlib.Path)
 at = arguments.parse_args()
 
-tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL)
-tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-before = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
-after = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
-weight = after.transformer.h[2].mlp.fc_out.weight
-with torch.no_grad():
-    u = torch.tensor([2.0 * ((7 * i) % 11 - 5) for i in range(weight.shape[0])])
-    v = torch.tensor([0.02 * ((5 * i) % 13 - 6) for i in range(weight.shape[1])])
-    weight += torch.outer(u, v)
 MODELS = (before, after)
 
 
