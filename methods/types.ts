@@ -36,6 +36,8 @@ export interface EditContext extends MethodContext {
   readonly before?: Edit
   /** Others will be put on top of these: what those need is to be carried. */
   readonly goesOn?: true
+  /** What the method's `find` has found for a fact already, on the model as it is given. */
+  found?(request: EditRequest): object | undefined
 }
 
 export interface PrepareContext extends MethodContext {
@@ -49,6 +51,14 @@ export interface PrepareContext extends MethodContext {
 export interface Artifact {
   readonly tensors: Readonly<Record<string, TensorToWrite>>
   readonly json?: unknown
+}
+
+/** What a method seeks for every fact by itself, before it writes. */
+export interface Search {
+  /** In a word: methods that seek the same share what they find. */
+  readonly name: string
+  /** The hyper-parameters that decide what is found. */
+  readonly by: readonly string[]
 }
 
 export interface TrainingProgress {
@@ -101,6 +111,13 @@ export interface EditingMethod<H = unknown, P = unknown> {
   train?(model: LanguageModel, cases: AsyncIterable<EditCase>, h: H, context: TrainingContext): Promise<Artifact>
   /** Work shared by all edits (second moments, context templates), timed apart as setup; the worker keeps what it comes to. */
   prepare?(model: LanguageModel, h: H, context: PrepareContext, artifact: Artifact | undefined): Promise<P>
+  /**
+   * Of a method that holds many: what takes it long, and is the same for a fact whatever other facts its edit holds. The runner shares it among its workers,
+   * keeps it when it is interrupted, and has it found once for all edits that want it.
+   */
+  readonly search?: Search
+  /** What is found on the model as it is, by request: an object of vectors, and of whatever else JSON can hold. */
+  find?(model: LanguageModel, requests: readonly EditRequest[], h: H, prepared: P): readonly object[]
   /**
    * One `Edit` for every group, in their order. Edits that are computed together come together: their time and memory are shared by
    * them. The runner may stop listening.

@@ -500,6 +500,34 @@ export const MUTATIONS: readonly Mutation[] = [
     EXECUTE
   ),
   mutation(
+    'the time of what was found before is forgotten',
+    'harness/runner/edit-groups.ts',
+    'editMs: ms / facts + foundMs',
+    'editMs: ms / facts + 0 * foundMs',
+    'harness/runner/shard.test.ts'
+  ),
+  mutation(
+    'what was found of the unedited model is used of an edited one',
+    'harness/runner/edit-groups.ts',
+    '...(soFar === undefined && found !== undefined ? { found } : {})',
+    '...(found !== undefined ? { found } : {})',
+    'harness/runner/shard.test.ts'
+  ),
+  mutation(
+    'what was found is taken for that of other facts',
+    'harness/runner/searches.ts',
+    'seed, facts]',
+    'seed, facts.length > 0]',
+    'harness/runner/searches.test.ts'
+  ),
+  mutation(
+    'what was traced for one method is taken for another’s',
+    'harness/runner/searches.ts',
+    'hash, learnt, seed, facts',
+    'hash, seed, facts',
+    'harness/runner/searches.test.ts'
+  ),
+  mutation(
     'peak memory is the last, not the largest',
     'harness/tensor/memory.ts',
     'if (value > peak) peak = value',

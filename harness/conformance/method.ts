@@ -98,6 +98,24 @@ export async function verifyMethod(method: EditingMethod, check: MethodCheck): P
       checkEdit(edit!, model)
     })
   }
+  if (method.search !== undefined) {
+    await checks.that('what it finds beforehand can be stored, and makes the same edits', async () => {
+      const found = method.find!(model, requests, h.values, ready.state)
+      must(found.length === requests.length, `${found.length} are found for ${requests.length} facts`)
+      const stored = found.map((one) =>
+        Object.fromEntries(
+          Object.entries(one).map(([key, value]) => [
+            key,
+            value instanceof Float32Array ? value : (JSON.parse(JSON.stringify(value)) as unknown)
+          ])
+        )
+      )
+      const known = { ...context, found: (r: EditRequest) => stored[requests.indexOf(r)] }
+      const edits: Edit[] = []
+      for await (const some of method.edit(model, groups, h.values, known, ready.state)) edits.push(...some)
+      same(effects(edits), effects(together))
+    })
+  }
   await checks.that('what does not fit into the model is refused by a message', async () => {
     const long = { ...requests[0]!, prompt: `${'x '.repeat(model.config.maxPositions + 1)}${requests[0]!.prompt}` }
     const { subjectAt: _, ...request } = long

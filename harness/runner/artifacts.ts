@@ -36,30 +36,32 @@ export interface StoredArtifact extends Artifact {
 export function readArtifact(
   cacheDir: string,
   key: string,
-  onDamaged: (file: string) => void = () => {}
+  onDamaged?: (file: string) => void
 ): StoredArtifact | undefined {
-  return read(artifactFile(cacheDir, key), onDamaged)
+  return readStored(artifactFile(cacheDir, key), onDamaged)
 }
 
 export function writeArtifact(cacheDir: string, key: string, artifact: Artifact, ms: number): void {
-  write(artifactFile(cacheDir, key), artifact, ms)
+  writeStored(artifactFile(cacheDir, key), artifact, ms)
   rmSync(checkpointFile(cacheDir, key), { force: true })
 }
 
 /** What an unfinished training has kept. */
 export const readCheckpoint = (cacheDir: string, key: string): StoredArtifact | undefined =>
-  read(checkpointFile(cacheDir, key), () => {})
+  readStored(checkpointFile(cacheDir, key))
 
 export const writeCheckpoint = (cacheDir: string, key: string, artifact: Artifact, ms: number): void =>
-  write(checkpointFile(cacheDir, key), artifact, ms)
+  writeStored(checkpointFile(cacheDir, key), artifact, ms)
 
-function write(file: string, { tensors, json = null }: Artifact, ms: number): void {
+/** Writes an artifact with its checksum, whole or not at all. */
+export function writeStored(file: string, { tensors, json = null }: Artifact, ms: number): void {
   const entries = Object.entries(tensors)
   const metadata = { json: JSON.stringify(json), ms: String(ms), sha256: checksum(entries, json) }
   writeSafetensors(file, new Map(entries), { metadata })
 }
 
-function read(file: string, onDamaged: (file: string) => void): StoredArtifact | undefined {
+/** What is stored in a file; undefined when there is nothing, or something damaged. */
+export function readStored(file: string, onDamaged: (file: string) => void = () => {}): StoredArtifact | undefined {
   if (!existsSync(file)) return undefined
   try {
     const { tensors, metadata } = readSafetensorsHeader(file)

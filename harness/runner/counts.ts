@@ -36,18 +36,31 @@ export class Failures {
   }
 }
 
-/** Counts the cases that are edited. */
+/** Counts the cases that are edited; those whose facts are found already, which is most of the work. */
 export class ProgressCount {
   readonly total: number
   readonly #onEvent: OnRunEvent
   #done = 0
+  /** By setting, cases that were counted when their facts were found. */
+  readonly #ahead = new Map<string, number>()
 
   constructor(plan: Plan, onEvent: OnRunEvent) {
     this.total = plan.shards.reduce((sum, s) => sum + s.cases.length * s.settings.length, 0)
     this.#onEvent = onEvent
   }
 
-  edit(count: number): void {
+  find(setting: string, count: number): void {
+    this.#ahead.set(setting, (this.#ahead.get(setting) ?? 0) + count)
+    this.#add(count)
+  }
+
+  edit(setting: string, count: number): void {
+    const ahead = this.#ahead.get(setting) ?? 0
+    this.#ahead.set(setting, Math.max(0, ahead - count))
+    this.#add(Math.max(0, count - ahead))
+  }
+
+  #add(count: number): void {
     // A case that is tried again counts once.
     this.#done = Math.min(this.total, this.#done + count)
     this.#onEvent({ type: 'progress', done: this.#done, total: this.total })

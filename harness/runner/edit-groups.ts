@@ -3,6 +3,7 @@ import { checkEdit, combined, type Edit, type EditRequest, edited } from '../edi
 import { UserError } from '../errors'
 import type { LanguageModel } from '../model'
 import { watchTensorBytes } from '../tensor'
+import type { FoundFact } from './find'
 
 /** A method with its hyper-parameters and what the work shared by all edits came to. */
 export interface ReadyMethod {
@@ -29,6 +30,8 @@ export interface EditGroupsOptions {
   readonly context: EditContext
   /** Insert the facts of a group one after another, each on top of those before. */
   readonly oneByOne: boolean
+  /** What was found for facts before; their edits have a part in its time. */
+  readonly found?: ReadonlyMap<EditRequest, FoundFact>
   /** Called when an edit failed. */
   readonly onFailure?: (group: number, error: unknown) => void
 }
@@ -56,7 +59,10 @@ export async function* editGroups(
   let done = 0
   try {
     let cost = stopwatch()
-    for await (const edits of method.edit(model, groups, h, options.context, state)) {
+    const { found } = options
+    const context =
+      found === undefined ? options.context : { ...options.context, found: (r: EditRequest) => found.get(r)?.found }
+    for await (const edits of method.edit(model, groups, h, context, state)) {
       const facts = edits.reduce((sum, _, i) => sum + groups[done + i]!.length, 0)
       const { ms, peakBytes } = cost()
       const outcomes = edits.map((edit, i): Outcome => {
@@ -64,7 +70,10 @@ export async function* editGroups(
         if (problem !== undefined) return failed(done + i, problem)
         const { flops } = edit.diagnostics
         const each = flops === undefined ? {} : { flops: flops / groups[done + i]!.length }
-        return { edit, editMs: ms / facts, together: facts, peakBytes, ...each }
+        const before = groups[done + i]!.flatMap((r) => found?.get(r) ?? [])
+        const foundMs = before.reduce((sum, one) => sum + one.ms, 0) / groups[done + i]!.length
+        const peak = Math.max(peakBytes, ...before.map((one) => one.peakBytes))
+        return { edit, editMs: ms / facts + foundMs, together: facts, peakBytes: peak, ...each }
       })
       done += edits.length
       yield outcomes
@@ -98,8 +107,11 @@ async function oneAfterAnother(
   for (const request of group) {
     const under = soFar === undefined ? model : edited(model, soFar)
     const before = soFar === undefined ? options.context.before : combined(options.context.before, soFar)
+    const { found, ...rest } = options
     const own = {
-      ...options,
+      ...rest,
+      // Of the model as it was before.
+      ...(soFar === undefined && found !== undefined ? { found } : {}),
       context: { ...options.context, goesOn: true, ...(before === undefined ? {} : { before }) } as const,
       onFailure: (_: number, problem: unknown) => options.onFailure?.(index, problem)
     }
@@ -127,7 +139,7 @@ async function oneAfterAnother(
 }
 
 /** Time, and the most bytes that tensors held, from now on. */
-function stopwatch(): () => { ms: number; peakBytes: number } {
+export function stopwatch(): () => { ms: number; peakBytes: number } {
   const start = performance.now()
   const peak = watchTensorBytes()
   return () => ({ ms: performance.now() - start, peakBytes: peak() })

@@ -15,6 +15,7 @@ import { artifactKey, readArtifact, readCheckpoint, writeArtifact, writeCheckpoi
 import { openCorpus } from './corpus'
 import { caseStream, hashOfCases } from './data'
 import type { ReadyMethod } from './edit-groups'
+import { findFor } from './find'
 import { executeShard } from './shard'
 import type { MethodTask, ShardResult, Task, TaskResults, WorkEvent, WorkerSetup } from './tasks'
 
@@ -70,6 +71,8 @@ export class WorkerState {
         return this.#train(setup, model, task.method)
       case 'prepare':
         return (await this.#prepare(setup, model, task.method)).setup
+      case 'find':
+        return findFor(await this.#prepare(setup, model, task.method), model, task.cases)
       case 'shard':
         return this.#shard(setup, model, task)
     }

@@ -367,8 +367,10 @@ function planMethod(
 }
 
 /** A chain; and batches so large that an hour may lie in them, which several workers share, and an interruption should not lose. */
-const hasShardsOfItsOwn = ({ shard_size }: Config, { protocol }: PlannedSetting): boolean =>
-  protocol.kind === 'sequential' || (protocol.kind === 'batch' && protocol.size > shard_size)
+export const hasShardsOfItsOwn = (
+  { shard_size }: Pick<Config, 'shard_size'>,
+  { protocol }: Pick<PlannedSetting, 'protocol'>
+): boolean => protocol.kind === 'sequential' || (protocol.kind === 'batch' && protocol.size > shard_size)
 
 function planShards(config: Config, settings: readonly PlannedSetting[]): PlannedShard[] {
   const shards: PlannedShard[] = []

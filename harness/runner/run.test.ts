@@ -1,12 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig } from '../config/load'
+import { readRows } from '../results/runs'
 import { readRun } from '../scoring/run-summary'
 import type { RunEvent } from './events'
 import { WorkerState } from './execute'
 import type { Executor } from './executor'
-import { planRun } from './plan'
+import { type Plan, type PlannedSetting, planRun } from './plan'
 import { executeRun, type RunOptions } from './run'
 import type { Task, TaskResults } from './tasks'
 
@@ -49,11 +50,15 @@ const here =
     }
   }
 
-async function run(options: Partial<RunOptions> = {}) {
+async function planned(config = CONFIG): Promise<Plan> {
   const file = join(dir, 'a.yaml')
-  writeFileSync(file, CONFIG)
+  writeFileSync(file, config)
+  return planRun(loadConfig(file))
+}
+
+async function run(options: Partial<RunOptions> = {}, plan?: Plan) {
   const events: RunEvent[] = []
-  const finished = await executeRun(await planRun(loadConfig(file)), {
+  const finished = await executeRun(plan ?? (await planned()), {
     resultsDir: join(dir, 'runs'),
     resume: false,
     onEvent: (event) => void events.push(event),
@@ -116,3 +121,64 @@ it('goes on from the links of a chain that are stored, and computes again what r
   expect(again.filter((t) => t === 'shard')).toHaveLength(3)
   expect(answers(mended.dir).equals(answers(whole.dir))).toBe(true)
 })
+
+const LARGE = `models: [gptj-mini]
+methods:
+  - name: memit
+    hyperparameters: { v_num_grad_steps: 3, context_templates: ['{}'], mom2_n_tokens: 2000 }
+datasets:
+  - name: zsre
+protocols: [single, batch: 2, batch: 4]
+limit: 4
+shard_size: 1
+backend: onnxruntime
+store_edits: 0
+`
+
+it('seeks what large batches need of their facts once, for all of them, and keeps it until the run is complete', async () => {
+  const done: Task['type'][] = []
+  const whole = await run({ executor: here(done) }, await planned(LARGE))
+  // Single edits find for themselves; two edits of two facts and one of four share what one task finds.
+  expect(done.filter((t) => t === 'find' || t === 'shard')).toEqual([
+    ...['find', 'shard', 'shard', 'shard', 'shard', 'shard', 'shard', 'shard']
+  ])
+  const progress = whole.events.flatMap((e) => (e.type === 'progress' ? [e] : []))
+  expect(progress.at(-1)).toEqual({ type: 'progress', done: 12, total: 12 })
+  expect(existsSync(join(whole.dir, 'found'))).toBe(false)
+
+  // The time of what was found is part of the edits' time.
+  const rows = readRows(whole.dir, whole.manifest)
+  const ms = (kind: string) => rows.edits.flatMap((e) => (e.setting.endsWith(kind) ? [e.editMs!] : []))
+  expect(Math.min(...ms('batch-4'))).toBeGreaterThan(Math.min(...ms('zsre')) / 4)
+  // Found apart or while it is edited: the same edits.
+  const apart = await run({ executor: here([]), resultsDir: join(dir, 'apart') }, withoutSearch(await planned(LARGE)))
+  const said = (r: typeof rows) => r.answers.map((a) => [a.setting, a.caseId, a.prompt, a.after, a.exactAfter])
+  expect(said(rows)).toEqual(said(readRows(apart.dir, apart.manifest)))
+  const losses = (r: typeof rows) => r.edits.map((e) => JSON.parse(e.diagnostics).deltaNorm as number)
+  for (const [i, norm] of losses(rows).entries())
+    expect(norm).toBeCloseTo(losses(readRows(apart.dir, apart.manifest))[i]!, 3)
+
+  // Interrupted before the edits, and damaged: what is whole is not sought again.
+  const parts = { resultsDir: join(dir, 'parts') }
+  const stop = (task: Task) => {
+    if (task.type === 'shard' && task.protocol.kind === 'batch') throw new Error('the machine is gone')
+  }
+  await expect(run({ ...parts, executor: here([], stop) }, await planned(LARGE))).rejects.toThrow('the machine is gone')
+  const again: Task['type'][] = []
+  const resumed = await run({ ...parts, resume: true, executor: here(again) }, await planned(LARGE))
+  expect(again).not.toContain('find')
+  expect(readFileSync(join(resumed.dir, 'answers.arrow')).equals(readFileSync(join(whole.dir, 'answers.arrow')))).toBe(
+    true
+  )
+})
+
+const withoutSearch = (plan: Plan): Plan => ({
+  ...plan,
+  settings: plan.settings.map(alone),
+  shards: plan.shards.map((s) => ({ ...s, settings: s.settings.map(alone) }))
+})
+
+function alone(setting: PlannedSetting): PlannedSetting {
+  const { search: _, ...editing } = setting.editing
+  return { ...setting, editing }
+}

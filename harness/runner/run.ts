@@ -13,7 +13,8 @@ import { RunFolder, writeShard } from './folder'
 import { cacheDir, describeMachine, gitCommit, packageVersion } from './machine'
 import { type Plan, type PlannedSetting, type PlannedShard, placeOfSkipped } from './plan'
 import { WorkerPool } from './pool'
-import { methodKey, type OpenedModel, type WorkEvent, type WorkerSetup } from './tasks'
+import { Searches } from './searches'
+import { methodKey, type OpenedModel, type ShardTask, type WorkEvent, type WorkerSetup } from './tasks'
 
 export interface RunOptions {
   /** Folder of all runs. */
@@ -67,7 +68,7 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
   const progress = new ProgressCount(plan, onEvent)
   const make = options.executor ?? ((workers, setup, listen) => new WorkerPool(workers, setup, listen))
   const executor = make(plan.workers, workerSetup(plan), (event) => {
-    if (event.type === 'edited') progress.edit(event.count)
+    if (event.type === 'edited') progress.edit(event.setting, event.count)
     onEvent(event)
   })
   const work = async (): Promise<FinishedRun> => {
@@ -91,10 +92,12 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
       },
       onEvent
     )
+    const searches = new Searches(plan, executor, dir, (setting, count) => progress.find(setting, count))
     await Promise.all(
       linesOf(missing).map(async (line) => {
         for (const shard of line) {
-          const failed = await runShard(plan, shard, executor, run, opened.get(shard.model)!)
+          const found = await searches.for(shard, opened.get(shard.model)!)
+          const failed = await runShard(plan, shard, executor, run, opened.get(shard.model)!, found)
           onEvent({ type: 'shard', index: shard.index, cases: shard.cases.length, failed })
           failures.add(failed)
         }
@@ -102,6 +105,7 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
     )
     await checkWeights(executor, opened)
     const manifest = run.finish(plan.shards, seconds())
+    searches.drop()
     onEvent({ type: 'complete', seconds: seconds() })
     return { dir: run.dir, manifest, ...failures.count(), resumedShards: plan.shards.length - missing.length }
   }
@@ -235,7 +239,8 @@ async function runShard(
   shard: PlannedShard,
   executor: Executor,
   folder: RunFolder,
-  opened: OpenedModel
+  opened: OpenedModel,
+  found: NonNullable<ShardTask['found']>
 ): Promise<number> {
   const { store_edits: store } = plan.config
   const all = shard.settings[0]!.cases
@@ -253,6 +258,7 @@ async function runShard(
     start: shard.start,
     storeEditsOf: stored.map((c) => c.id),
     ...(soFar === undefined ? {} : { soFar }),
+    ...(found.some((f) => f !== undefined) ? { found } : {}),
     ...(shard.checkpoint ? { askAgain: [...all.slice(0, shard.start), ...plan.ability] } : {})
   })
   const model = { name: shard.settings[0]!.modelName, hash: opened.hash }

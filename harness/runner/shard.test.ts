@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import type { EditCase } from '../../datasets/types'
 import { ftM } from '../../methods/ft-m'
-import { combined, type Edit, edited } from '../edit'
+import { combined, type Edit, type EditRequest, edited } from '../edit'
 import { type LanguageModel, openModel } from '../model'
 import { packageRoot } from '../package-root'
 import type { Protocol } from '../results/protocol'
 import { answersTable, editsTable } from '../results/tables'
 import { MEASURES, type Measure } from '../scoring/measures'
 import { useBackend } from '../tensor'
+import { findFor } from './find'
 import { executeShard } from './shard'
 import type { ShardTask } from './tasks'
 
@@ -209,4 +210,71 @@ it('inserts facts that contradict each other one after another, and scores the m
   const together = await alone(contradicting.requests)
   expect(together['p_earlier.between']).toBeUndefined()
   expect(together['p_later.after']).not.toBeCloseTo(both['p_later.after']!, 3)
+})
+
+describe('what was found before', () => {
+  /** Finds a number of steps for every fact; writes with as many, and has it found itself where it was not. */
+  const h = { steps: 3 }
+  const sought: string[][] = []
+  const used: number[] = []
+  const finding = {
+    ...ready,
+    h,
+    method: {
+      ...ftM,
+      search: { name: 'steps', by: ['steps'] },
+      find: (_: LanguageModel, requests: readonly EditRequest[]) => {
+        sought.push(requests.map((r) => r.subject))
+        if (requests.some((r) => r.subject === 'Rome')) throw new Error('none for Rome')
+        return requests.map((r) => ({ steps: r.subject.length }))
+      },
+      async *edit(...[asked, groups, , context]: Parameters<typeof ftM.edit>) {
+        for (const group of groups) {
+          const known = group.map((r) => (context.found?.(r) as typeof h | undefined)?.steps ?? 0)
+          const steps = known.reduce((a, b) => a + b, 0)
+          used.push(steps)
+          for await (const [edit] of ftM.edit(
+            asked,
+            [group],
+            { ...H, num_steps: Math.max(1, steps) },
+            context,
+            undefined
+          ))
+            yield [{ ...edit!, diagnostics: { values: { steps } } }]
+        }
+      }
+    }
+  } as unknown as typeof ready
+
+  it('a case that a search fails on costs the others nothing', () => {
+    sought.length = 0
+    const { cases, ms } = findFor(finding, model, CASES)
+    expect(cases).toEqual([
+      { id: 'France', found: [{ steps: 6 }] },
+      { id: 'zebra', found: [{ steps: 5 }] },
+      { id: 'grass', found: [{ steps: 5 }] }
+    ])
+    expect(sought).toEqual([['France', 'Rome', 'zebra', 'grass'], ['France'], ['Rome'], ['zebra'], ['grass']])
+    expect(ms).toBeGreaterThan(0)
+  })
+
+  it('goes to the edits it is for, with its share of the time and its memory', async () => {
+    const found = [[{ ...findFor(finding, model, CASES), ms: 3e6, peakBytes: 1e12 }]]
+    const { edits } = await run({ kind: 'batch', size: 2, ...one }, { found }, finding)
+    expect(edits.map((e) => JSON.parse(e.diagnostics).steps)).toEqual([6, 6, 10, 10])
+    // A third of the time for a fact of three; in the mean over those that an edit holds.
+    for (const [i, ms] of [0.5e6, 0.5e6, 1e6, 1e6].entries()) {
+      expect(edits[i]!.editMs).toBeGreaterThan(ms)
+      expect(edits[i]!.editMs).toBeLessThan(1.1 * ms)
+      expect(edits[i]!.peakBytes).toBe(1e12)
+    }
+  })
+
+  it('is of the unedited model: of no use once something is written', async () => {
+    const found = [[findFor(finding, model, CASES)]]
+    used.length = 0
+    const { edits } = await run({ kind: 'batch', size: 4, oneByOne: true }, { found }, finding)
+    expect(edits.map((e) => e.error)).toEqual([null, null, null, null])
+    expect(used).toEqual([6, 0, 0, 0])
+  })
 })

@@ -1,6 +1,6 @@
 import { type EditCase, GENERAL } from '../../datasets/types'
 import type { EditContext, MethodContext } from '../../methods/types'
-import { combined, type Edit, type EditDiagnostics, editBytes, edited } from '../edit'
+import { combined, type Edit, type EditDiagnostics, type EditRequest, editBytes, edited } from '../edit'
 import { UserError } from '../errors'
 import type { LanguageModel } from '../model'
 import type { Protocol } from '../results/protocol'
@@ -9,6 +9,7 @@ import { answersTable, editsTable } from '../results/tables'
 import { type JudgeOptions, judged } from '../scoring/judge'
 import { askBase, askEdited, type BaseAnswers, type ScoreOptions, someOf, tooLong } from '../scoring/score-cases'
 import { editGroups, type Outcome, type ReadyMethod } from './edit-groups'
+import { type FoundFact, factsOf, foundFacts } from './find'
 import { cutByTokens } from './last-tokens'
 import { insertsOneByOne } from './protocol'
 import type { ShardResult, ShardTask, WorkEvent } from './tasks'
@@ -50,7 +51,8 @@ export async function executeShard(
   const stored: { setting: string; caseId: string; edit: Edit }[] = []
   let soFar = task.soFar
   for (const [m, { setting }] of task.methods.entries()) {
-    const shard = new MethodShard(task, setting, ready[m]!, model, context)
+    const found = task.found?.[m]
+    const shard = new MethodShard(task, setting, ready[m]!, model, context, found && foundFacts(found, task.cases))
     if (task.protocol.kind === 'sequential') soFar = await shard.chain(own, base, soFar)
     else await shard.independent(own)
     answers.push(...shard.answers)
@@ -117,13 +119,22 @@ class MethodShard {
   readonly #ready: ReadyMethod
   readonly #model: LanguageModel
   readonly #context: ShardContext
+  readonly #found: ReadonlyMap<EditRequest, FoundFact> | undefined
 
-  constructor(task: ShardTask, setting: string, ready: ReadyMethod, model: LanguageModel, context: ShardContext) {
+  constructor(
+    task: ShardTask,
+    setting: string,
+    ready: ReadyMethod,
+    model: LanguageModel,
+    context: ShardContext,
+    found?: ReadonlyMap<EditRequest, FoundFact>
+  ) {
     this.#task = task
     this.#setting = setting
     this.#ready = ready
     this.#model = model
     this.#context = context
+    this.#found = found
   }
 
   /** Groups of cases that are each edited into the original model. */
@@ -185,7 +196,7 @@ class MethodShard {
   ): AsyncGenerator<Outcome[]> {
     const { context, onEvent } = this.#context
     const setting = this.#setting
-    const requests = groups.map(factsOf)
+    const requests = groups.map((g) => g.flatMap(factsOf))
     const counted = async function* (outcomes: AsyncGenerator<Outcome[]>) {
       let next = 0
       for await (const some of outcomes) {
@@ -198,6 +209,7 @@ class MethodShard {
     return counted(
       editGroups(this.#ready, under, requests, {
         context: { ...context, ...chained },
+        ...(this.#found === undefined ? {} : { found: this.#found }),
         oneByOne:
           insertsOneByOne(this.#ready.method, this.#task.protocol) ||
           groups.some((g) => g.some((c) => c.inOrder === true)),
@@ -218,7 +230,7 @@ class MethodShard {
           ? {}
           : {
               diagnostics: edit.diagnostics,
-              facts: factsOf(group).length,
+              facts: group.flatMap(factsOf).length,
               bytes: editBytes(edit),
               ...(stored ? { edit } : {})
             }
@@ -234,8 +246,6 @@ class MethodShard {
     for (const [i, error] of broken) if (!answered.has(base.cases[cases[i]!]!.id)) this.outcomes[cases[i]!] = { error }
   }
 }
-
-const factsOf = (group: readonly EditCase[]) => group.flatMap((c) => (c.unedited === true ? [] : c.requests))
 
 export function chunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))

@@ -9,6 +9,7 @@ import type { FreeAnswerOptions } from '../scoring/free-answers'
 import type { JudgeOptions } from '../scoring/judge'
 import type { BackendName } from '../tensor'
 import type { TracedFact, TraceOptions, Traces } from '../tracing/types'
+import type { Found } from './find'
 
 /*
  * What a run asks of whoever executes it, and what it gets back: plain values and bytes that a structured clone carries, so that they can cross to
@@ -73,6 +74,8 @@ export interface ShardTask {
   /** Of a chain: its edit so far, and the cases before, when all are asked again at the end. */
   readonly soFar?: Edit
   readonly askAgain?: readonly EditCase[]
+  /** By method what was found for the cases' facts before; missing where it is found while they are edited. */
+  readonly found?: readonly (readonly Found[] | undefined)[]
 }
 
 /** Facts of a model that are traced, some of all. */
@@ -93,6 +96,14 @@ export type Task =
   | { readonly type: 'train'; readonly model: string; readonly opened: ModelIdentity; readonly method: MethodTask }
   /** Do the work that all edits of a method share; the answer says how long it took. */
   | { readonly type: 'prepare'; readonly model: string; readonly opened: ModelIdentity; readonly method: MethodTask }
+  /** Find what a method's edits of some cases need. */
+  | {
+      readonly type: 'find'
+      readonly model: string
+      readonly opened: ModelIdentity
+      readonly method: MethodTask
+      readonly cases: readonly EditCase[]
+    }
   | ShardTask
   /** Trace some facts. */
   | TraceTask
@@ -117,6 +128,7 @@ export interface TaskResults {
   readonly open: OpenedModel
   readonly train: NonNullable<Setup['training']>
   readonly prepare: Setup
+  readonly find: Found
   readonly shard: ShardResult
   readonly trace: Traces
   readonly 'weights-hash': { readonly weightsHash: string }

@@ -7,7 +7,9 @@ import {
   blockHyperparameters,
   blockPasses,
   checkBlocks,
-  projections
+  projections,
+  STREAM,
+  streamsOf
 } from '../locate/block-edits'
 import { type Cost, leastChange, partOf, products } from '../locate/closed-form'
 import { startedTemplates } from '../locate/contexts'
@@ -55,13 +57,17 @@ export const alphaedit = defineMethod({
     return { contexts, spaces, ...found }
   },
 
-  async *edit(model, groups, given, { before, goesOn }, { contexts, spaces, layers, anchor }) {
+  search: STREAM,
+  find: (model, requests, h, { contexts, layers }) => streamsOf(model, requests, { ...h, layers }, contexts),
+
+  async *edit(model, groups, given, context, { contexts, spaces, layers, anchor }) {
     const h = { ...given, layers }
+    const { before, goesOn } = context
     const { dim, ffDim } = model.config
     const spaceOf = (layer: number): NullSpace => spaces[h.layers.indexOf(layer)]!
     // Keys of the edits before, as those left them: nothing of groups that are independent.
     const held = new Map(h.layers.map((layer) => [layer, heldKeys(before?.carry?.[`keys.${layer}`], ffDim, h.L2)]))
-    yield* blockEdits(model, groups, h, contexts, {
+    yield* blockEdits(model, groups, h, contexts, context, {
       name: 'alphaedit',
       ...(anchor === undefined ? {} : { target: anchored(anchor) }),
       insert(layer, { keys, values }) {

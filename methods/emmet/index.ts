@@ -1,6 +1,14 @@
 import { z } from 'zod'
 import { dot } from '../../harness/tensor/linalg'
-import { blockEdits, blockHyperparameters, blockPasses, checkBlocks, projections } from '../locate/block-edits'
+import {
+  blockEdits,
+  blockHyperparameters,
+  blockPasses,
+  checkBlocks,
+  projections,
+  STREAM,
+  streamsOf
+} from '../locate/block-edits'
 import { leastChange, partOf, product, scaled } from '../locate/closed-form'
 import { startedTemplates } from '../locate/contexts'
 import { momentHyperparameters, momentOptions } from '../locate/hyperparameters'
@@ -40,10 +48,13 @@ export const emmet = defineMethod({
     return { contexts, moments, layers }
   },
 
-  async *edit(model, groups, given, _, { contexts, moments, layers }) {
+  search: STREAM,
+  find: (model, requests, h, { contexts, layers }) => streamsOf(model, requests, { ...h, layers }, contexts),
+
+  async *edit(model, groups, given, context, { contexts, moments, layers }) {
     const h = { ...given, layers }
     const { dim, ffDim } = model.config
-    yield* blockEdits(model, groups, h, contexts, {
+    yield* blockEdits(model, groups, h, contexts, context, {
       name: 'emmet',
       insert(layer, { keys, values }) {
         const C = moments[h.layers.indexOf(layer)]!

@@ -3,7 +3,8 @@ import type { CarriedArray, Edit, EditRequest } from '../../harness/edit'
 import type { LanguageModel, ModelConfig } from '../../harness/model'
 import { norm } from '../../harness/tensor/linalg'
 import { checkLayers } from '../layer'
-import { type Fact, factOf, type LocatedFact, locate, together } from './facts'
+import type { EditContext, Search } from '../types'
+import { type Fact, factOf, locate, together } from './facts'
 import { contextTemplates, valueHyperparameters } from './hyperparameters'
 import { type Insert, spread, spreadFlops } from './spread'
 import { TRACED } from './traced'
@@ -58,12 +59,45 @@ export const blockPasses = (model: ModelConfig, h: BlockHyperparameters): number
   return (h.context_templates?.length ?? 6) * (1 + 2 * h.v_num_grad_steps * above + count / 2)
 }
 
+/** What is found for a fact: the residual stream after the last block and its change. */
+export interface FoundStream extends OptimisedValue {
+  /** What the block's MLP gives in the first context, at the subject's last token, `[dim]`. */
+  readonly mlp: Float32Array
+}
+
+/** What methods of this kind seek, and find. */
+export const STREAM: Search = { name: 'stream', by: Object.keys(blockHyperparameters) }
+
+/** @param contexts texts with `{}` where a fact's prompt goes */
+export const streamsOf = (
+  model: LanguageModel,
+  requests: readonly EditRequest[],
+  h: WithBlocks,
+  contexts: readonly string[]
+): FoundStream[] =>
+  findStreams(
+    model,
+    requests.map((r) => factOf(model.tokenizer, contexts, r)),
+    h
+  )
+
+/** The stream and its change for every fact, as many together as fit. */
+export function findStreams(model: LanguageModel, facts: readonly Fact[], h: WithBlocks): FoundStream[] {
+  return together(facts).flatMap((some) => {
+    const located = locate(model, some, h.layers.at(-1)!)
+    const found = optimiseValues(model, located, soughtBy(h))
+    return located.map(({ states }, i) => ({ ...found[i]!, mlp: states[0]!.value }))
+  })
+}
+
+const soughtBy = (h: WithBlocks) => ({ ...h, layer: h.layers.at(-1)!, at: 'block' as const })
+
 /** What a method does in its own way. */
 export interface BlockMethod {
   readonly name: string
   readonly insert: Insert
   /** The target of a fact, `[dim]`: the stream before and its change, unless the method has another one. Numbers to keep are added to `values`. */
-  target?(fact: LocatedFact, found: OptimisedValue, values: Record<string, number>): Float32Array
+  target?(found: FoundStream, values: Record<string, number>): Float32Array
   /** What those need to know who edit on top of the edits of some groups. */
   carry?(groups: readonly CarryOf[]): readonly Readonly<Record<string, CarriedArray>>[]
 }
@@ -74,36 +108,34 @@ export interface CarryOf {
   readonly parts: Edit['parts']
 }
 
-/** One edit for every group; groups whose facts fit run together. */
+/** One edit for every group; groups whose facts fit run together. What was found before is not sought again. */
 export async function* blockEdits(
   model: LanguageModel,
   groups: readonly (readonly EditRequest[])[],
   h: WithBlocks,
   contexts: readonly string[],
+  { found }: Pick<EditContext, 'found'>,
   method: BlockMethod
 ): AsyncGenerator<Edit[]> {
-  const last = h.layers.at(-1)!
   let first = 0
   for (const some of groupsTogether(groups.map((g) => g.map((r) => factOf(model.tokenizer, contexts, r))))) {
     const facts = some.flat()
-    const values: Record<string, number>[] = []
-    const losses: (readonly number[])[] = []
-    const targets: Float32Array[] = []
-    const flops: number[] = []
-    for (const chunk of together(facts)) {
-      const located = locate(model, chunk, last)
-      const sought = { ...h, layer: last, at: 'block' as const }
-      const found = optimiseValues(model, located, sought)
-      for (const [i, fact] of located.entries()) {
-        const value = found[i]!
-        const { nll, kl, before, delta } = value
-        const own = { nll, kl, deltaNorm: norm(delta), streamNorm: norm(before) }
-        targets.push(method.target?.(fact, value, own) ?? before.map((x, d) => x + delta[d]!))
-        values.push(own)
-        losses.push(value.losses)
-        flops.push(valueFlops(model, fact, value.losses.length, sought) + spreadFlops(model, fact, h.layers))
-      }
-    }
+    const known = facts.map(({ request }) => found?.(request) as FoundStream | undefined)
+    const sought = findStreams(
+      model,
+      facts.filter((_, i) => known[i] === undefined),
+      h
+    )
+    const streams = known.map((stream) => stream ?? sought.shift()!)
+    const values = streams.map(({ nll, kl, before, delta }): Record<string, number> => {
+      return { nll, kl, deltaNorm: norm(delta), streamNorm: norm(before) }
+    })
+    const targets = streams.map(
+      (stream, i) => method.target?.(stream, values[i]!) ?? stream.before.map((x, d) => x + stream.delta[d]!)
+    )
+    const flops = facts.map(
+      (fact, i) => valueFlops(model, fact, streams[i]!.losses.length, soughtBy(h)) + spreadFlops(model, fact, h.layers)
+    )
     const starts = some.map((_, g) => some.slice(0, g).reduce((sum, group) => sum + group.length, 0))
     const asked = some.map((group, g) => ({
       facts: group,
@@ -122,7 +154,7 @@ export async function* blockEdits(
         ...(carry === undefined ? {} : { carry }),
         diagnostics: {
           // Of a group of many, what its facts come to in the mean.
-          ...(group.length === 1 ? { lossCurve: losses[starts[g]!]! } : {}),
+          ...(group.length === 1 ? { lossCurve: streams[starts[g]!]!.losses } : {}),
           flops: own(flops).reduce((a, b) => a + b, 0),
           values: meanOf(own(values))
         }

@@ -6,7 +6,6 @@ import { norm } from '../../harness/tensor/linalg'
 import { contextOf } from '../context'
 import { memit, memitHyperparameters } from '../memit'
 import { mustLearn, type TrainingContext } from '../types'
-import type { LocatedFact } from './facts'
 import { anchored, anchorOf, learnAnchor, trimmedMean } from './norm-anchor'
 import { SecondMoment } from './second-moment'
 
@@ -18,10 +17,9 @@ beforeAll(async () => {
 afterAll(() => model.dispose())
 
 const [before, delta, value] = [Float32Array.of(3, 0, 1), Float32Array.of(0, 2, 0), Float32Array.of(1, 0, 0)]
-const fact = { states: [{ value }] } as unknown as LocatedFact
 const target = (anchor: number) => {
   const values: Record<string, number> = {}
-  const z = anchored(anchor)(fact, { before, delta, losses: [], nll: 0, kl: 0 }, values)
+  const z = anchored(anchor)({ before, delta, mlp: value, losses: [], nll: 0, kl: 0 }, values)
   return { z, values }
 }
 /** The MLP's part of a target: all else stays. */

@@ -4,9 +4,8 @@ import type { LanguageModel } from '../../harness/model'
 import { mean } from '../../harness/statistics/intervals'
 import { norm } from '../../harness/tensor/linalg'
 import type { Artifact, TrainingContext } from '../types'
-import type { BlockMethod, WithBlocks } from './block-edits'
-import { factOf, type LocatedFact, locate, together } from './facts'
-import { type OptimisedValue, optimiseValues } from './value'
+import { type BlockMethod, type FoundStream, findStreams, type WithBlocks } from './block-edits'
+import { factOf } from './facts'
 
 /*
  * Norm-anchor scaling (Liu et al. 2026, arXiv 2602.02543; SasyaTitech/NAS): long sequences die because solved values and edited weights enlarge each other,
@@ -62,14 +61,9 @@ export async function learnAnchor(
   }
   const some = requests.slice(0, REQUESTS)
   const steps = Math.ceil(some.length / STEP)
-  const layer = h.layers.at(-1)!
   const norms = Array.from({ length: steps }, (_, step) => {
     const facts = some.slice(step * STEP, (step + 1) * STEP).map((r) => factOf(model.tokenizer, ['{}'], r))
-    const found = together(facts).flatMap((chunk) => {
-      const located = locate(model, chunk, layer)
-      const values = optimiseValues(model, located, { ...h, layer, at: 'block' })
-      return located.map((fact, i) => norm(solved(fact, values[i]!)))
-    })
+    const found = findStreams(model, facts, h).map((stream) => norm(solved(stream)))
     onProgress({ step: step + 1, steps })
     return found
   }).flat()
@@ -86,20 +80,19 @@ export function trimmedMean(values: readonly number[]): number {
 export const anchorOf = ({ json }: Artifact): number => (json as Anchor).norm
 
 /** What the MLP is to give at the subject: what it gives now, and the change. */
-function solved({ states }: LocatedFact, { delta }: OptimisedValue): Float32Array {
-  return states[0]!.value.map((x, i) => x + delta[i]!)
+function solved({ mlp, delta }: Pick<FoundStream, 'mlp' | 'delta'>): Float32Array {
+  return mlp.map((x, i) => x + delta[i]!)
 }
 
 /** A target whose MLP part has the anchor's norm; the stream as it is where the value is more than twice as long: the fact is refused. */
 export const anchored =
   (anchor: number): NonNullable<BlockMethod['target']> =>
-  (fact, found, values) => {
-    const { value } = fact.states[0]!
-    const wanted = solved(fact, found)
+  (found, values) => {
+    const wanted = solved(found)
     const length = norm(wanted)
     const refused = length > MOST * anchor
     Object.assign(values, { anchor, valueNorm: length, refused: Number(refused) })
     if (refused) return found.before
     // The stream is the MLP's part, which is scaled, and all else, which stays.
-    return found.before.map((x, i) => x - value[i]! + (wanted[i]! * anchor) / length)
+    return found.before.map((x, i) => x - found.mlp[i]! + (wanted[i]! * anchor) / length)
   }

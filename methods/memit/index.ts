@@ -5,7 +5,9 @@ import {
   blockHyperparameters,
   blockPasses,
   checkBlocks,
-  projections
+  projections,
+  STREAM,
+  streamsOf
 } from '../locate/block-edits'
 import { leastChange, partOf, scaled } from '../locate/closed-form'
 import { startedTemplates } from '../locate/contexts'
@@ -48,10 +50,13 @@ export const memit = defineMethod({
     return { contexts, moments, ...found }
   },
 
-  async *edit(model, groups, given, _, { contexts, moments, layers, anchor }) {
+  search: STREAM,
+  find: (model, requests, h, { contexts, layers }) => streamsOf(model, requests, { ...h, layers }, contexts),
+
+  async *edit(model, groups, given, context, { contexts, moments, layers, anchor }) {
     const h = { ...given, layers }
     const { dim, ffDim } = model.config
-    yield* blockEdits(model, groups, h, contexts, {
+    yield* blockEdits(model, groups, h, contexts, context, {
       name: 'memit',
       ...(anchor === undefined ? {} : { target: anchored(anchor) }),
       insert(layer, { keys, values }) {

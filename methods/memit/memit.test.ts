@@ -112,6 +112,23 @@ describe('MEMIT', () => {
     }
   })
 
+  test('what was found of some facts before is not sought again', async () => {
+    const [c, facts] = [expected.memit[0]!, requestsOf([0, 1, 2])]
+    const h = memitHyperparameters.parse({ ...common(c), mom2_update_weight: c.mom2_update_weight })
+    const prepared = { contexts: expected.templates, moments, layers: expected.layers }
+    const streams = memit.find!(model, facts, h, prepared)
+    const edit = (found: EditContext['found']) =>
+      all(memit.edit(model, [facts], h, { ...contextOf(), ...(found && { found }) }, prepared))
+    const [whole] = await edit(undefined)
+    const [partly] = await edit((r) => (r === facts[1] ? undefined : streams[facts.indexOf(r)]))
+    const [nothing] = await edit((r) => ({ ...streams[facts.indexOf(r)]!, delta: new Float32Array(model.config.dim) }))
+    for (const layer of expected.layers) {
+      expect(differs(deltaOf(partly!, layer), deltaOf(whole!, layer))).toBeLessThan(1e-4)
+      expect(differs(deltaOf(nothing!, layer), deltaOf(whole!, layer))).toBeGreaterThan(0.5)
+    }
+    expect(partly!.diagnostics.flops).toBe(whole!.diagnostics.flops)
+  })
+
   test('the stream at the subjects arrives where it should, the more the less a change costs', async () => {
     const missing = async (mom2_update_weight: number) => {
       const c = { ...expected.memit[0]!, mom2_update_weight }
