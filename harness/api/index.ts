@@ -25,6 +25,7 @@ export {
   FAMILIES,
   type MethodContext,
   type PrepareContext,
+  type Search,
   type TrainingContext
 } from '../../methods/types'
 // Reading results

@@ -9,6 +9,7 @@ import type { EditCase, SkippedRecord } from '../../datasets/types'
 import { findMethod, METHODS } from '../../methods'
 import { loadMethod } from '../../methods/load'
 import { type EditingMethod, mustLearn } from '../../methods/types'
+import { chunks } from '../chunks'
 import { type LoadedConfig, problem } from '../config/load'
 import { publishedValues } from '../config/published'
 import { type Config, type DatasetEntry, datasetNamed, type MethodEntry, type ProtocolEntry } from '../config/schema'
@@ -32,7 +33,7 @@ import { describeCorpus } from './corpus'
 import { caseStream, hashOfCases } from './data'
 import { cacheDir } from './machine'
 import { fileNames, shortNames } from './names'
-import { casesFor, checkHolds, cuts, protocolsOf } from './protocol'
+import { casesFor, checkHolds, cuts, insertsOneByOne, protocolsOf } from './protocol'
 import type { CorpusSource, MethodTask, TrainingData } from './tasks'
 
 export interface PlannedDataset {
@@ -151,7 +152,8 @@ export async function planRun({ config, placeOf, dir }: LoadedConfig, { onReadin
   const ability = planAbility(config, settings, placeOf)
   const shards = planShards(config, settings)
   const lines = shards.filter((s) => s.previous === undefined).length
-  const workers = workersFor(config, Object.values(models), lines)
+  const searches = Math.max(0, ...settings.map((s) => soughtApart(config, s).length))
+  const workers = workersFor(config, Object.values(models), Math.max(lines, searches))
   return {
     config,
     datasets,
@@ -367,10 +369,18 @@ function planMethod(
 }
 
 /** A chain; and batches so large that an hour may lie in them, which several workers share, and an interruption should not lose. */
-export const hasShardsOfItsOwn = (
-  { shard_size }: Pick<Config, 'shard_size'>,
-  { protocol }: Pick<PlannedSetting, 'protocol'>
-): boolean => protocol.kind === 'sequential' || (protocol.kind === 'batch' && protocol.size > shard_size)
+const hasShardsOfItsOwn = ({ shard_size }: Pick<Config, 'shard_size'>, { protocol }: PlannedSetting): boolean =>
+  protocol.kind === 'sequential' || (protocol.kind === 'batch' && protocol.size > shard_size)
+
+/** Cases whose facts are sought by one worker, and lost with it. */
+const SOUGHT_TOGETHER = 50
+
+/** The cases of a setting whose facts are sought apart from their edits, cut alike whatever batches they are edited in; none where methods seek while they edit. */
+export function soughtApart(config: Pick<Config, 'shard_size'>, setting: PlannedSetting): EditCase[][] {
+  const { editing, protocol, cases } = setting
+  const apart = editing.search !== undefined && protocol.kind === 'batch' && hasShardsOfItsOwn(config, setting)
+  return apart && !insertsOneByOne(editing, protocol) ? chunks(cases, SOUGHT_TOGETHER) : []
+}
 
 function planShards(config: Config, settings: readonly PlannedSetting[]): PlannedShard[] {
   const shards: PlannedShard[] = []

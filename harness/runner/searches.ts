@@ -6,13 +6,8 @@ import { makeFolder } from '../replace'
 import { readStored, writeStored } from './artifacts'
 import type { Executor } from './executor'
 import type { Found } from './find'
-import { hasShardsOfItsOwn, type Plan, type PlannedSetting, type PlannedShard } from './plan'
-import { insertsOneByOne } from './protocol'
-import { chunks } from './shard'
+import { type Plan, type PlannedSetting, type PlannedShard, soughtApart } from './plan'
 import type { OpenedModel } from './tasks'
-
-/** Cases whose facts are sought by one worker, and lost with it. */
-const TOGETHER = 50
 
 /**
  * What methods find for the facts of large batches: asked for once, whichever edits want it, and kept in the run's folder until the run is complete, so that
@@ -42,15 +37,11 @@ export class Searches {
   async for(shard: PlannedShard, opened: OpenedModel): Promise<(readonly Found[] | undefined)[]> {
     return Promise.all(
       shard.settings.map(async (setting) => {
-        const { editing, protocol, cases } = setting
-        const { config } = this.#plan
-        if (editing.search === undefined || !hasShardsOfItsOwn(config, setting)) return undefined
-        if (protocol.kind === 'sequential' || insertsOneByOne(editing, protocol)) return undefined
-        const [start, end] = [shard.start, shard.start + shard.cases.length]
+        const sought = soughtApart(this.#plan.config, setting)
+        if (sought.length === 0) return undefined
+        const own = new Set(shard.cases)
         const files = await Promise.all(
-          chunks(cases, TOGETHER).flatMap((some, i) =>
-            i * TOGETHER < end && (i + 1) * TOGETHER > start ? [this.#find(setting, some, opened)] : []
-          )
+          sought.flatMap((some) => (some.some((c) => own.has(c)) ? [this.#find(setting, some, opened)] : []))
         )
         return files.map((file) => foundIn(readStored(file)!))
       })

@@ -1,5 +1,6 @@
 import { type EditCase, GENERAL } from '../../datasets/types'
 import type { EditContext, MethodContext } from '../../methods/types'
+import { chunks } from '../chunks'
 import { combined, type Edit, type EditDiagnostics, type EditRequest, editBytes, edited } from '../edit'
 import { UserError } from '../errors'
 import type { LanguageModel } from '../model'
@@ -245,10 +246,6 @@ class MethodShard {
     const answered = new Set(rows.map((r) => r.caseId))
     for (const [i, error] of broken) if (!answered.has(base.cases[cases[i]!]!.id)) this.outcomes[cases[i]!] = { error }
   }
-}
-
-export function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
 }
 
 function editRow(

@@ -1,3 +1,4 @@
+import { chunks } from '../chunks'
 import type { TraceRow } from '../results/rows'
 import { factsToTrace } from '../tracing/facts'
 import { defaultWindow, type FactTrace, type TracedFact, type TraceOptions, type Traces } from '../tracing/types'
@@ -69,9 +70,7 @@ export async function traceDatasets(
 /** Facts that run together should have prompts of like length. */
 function ofLikeLength(facts: readonly TracedFact[]): TracedFact[][] {
   const sorted = [...facts].sort((a, b) => b.prompt.length - a.prompt.length)
-  return Array.from({ length: Math.ceil(facts.length / TOGETHER) }, (_, i) =>
-    sorted.slice(i * TOGETHER, (i + 1) * TOGETHER)
-  )
+  return chunks(sorted, TOGETHER)
 }
 
 function inOrder(facts: readonly TracedFact[], parts: readonly Traces[]): Traces {

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
+import { chunks } from '../../harness/chunks'
 import type { DensePart, Edit, EditRequest } from '../../harness/edit'
 import { UserError } from '../../harness/errors'
 import { type LanguageModel, padBatch, type TokenBatch } from '../../harness/model'
@@ -177,8 +178,4 @@ function lessonFlops(
     const above = model.passFlops(tokens, { from: lowest + 1, context, logits, asked, backward: true })
     return sum + entering + steps * (passing + own + above)
   }, 0)
-}
-
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
 }

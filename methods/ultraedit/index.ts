@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { chunks } from '../../harness/chunks'
 import type { CarriedArray, Edit, EditRequest } from '../../harness/edit'
 import { UserError } from '../../harness/errors'
 import type { LanguageModel, ModelConfig } from '../../harness/model'
@@ -81,7 +82,7 @@ const lowestOf = ({ edit_modules }: UltraeditHyperparameters): number => Math.mi
 /** Requests in batches, the longest first. */
 function batchesOf(model: LanguageModel, group: readonly EditRequest[], size: number) {
   const asked = group.map((request) => lessonOf(model, request)).sort((a, b) => b.ids.length - a.ids.length)
-  return Array.from({ length: Math.ceil(asked.length / size) }, (_, i) => asked.slice(i * size, (i + 1) * size))
+  return chunks(asked, size)
 }
 
 /** Maps of one shape share a normaliser: `in`×`out`. */
