@@ -528,6 +528,20 @@ export const MUTATIONS: readonly Mutation[] = [
     'harness/runner/searches.test.ts'
   ),
   mutation(
+    'a part of a batch does not wait for the edit',
+    'harness/runner/plan.ts',
+    'i > 0 ? first : chained',
+    'i > 1 ? first : chained',
+    'harness/runner/plan.test.ts'
+  ),
+  mutation(
+    'a batch that is asked in parts holds the first part alone',
+    'harness/runner/shard.ts',
+    'this.#edit(this.#model, [batch], {}, [own.cases])',
+    'this.#edit(this.#model, [own.cases], {}, [own.cases])',
+    'harness/runner/shard.test.ts'
+  ),
+  mutation(
     'peak memory is the last, not the largest',
     'harness/tensor/memory.ts',
     'if (value > peak) peak = value',

@@ -157,6 +157,39 @@ describe('a run', () => {
     expect(readRows(folder.dir, folder.manifest).edits.map((e) => e.error)).toEqual([null, null])
     folder.release()
   })
+
+  it('whose batch was asked in parts begins it anew when something in it failed', () => {
+    const parts = [
+      { ...shards[0]!, batch: [] },
+      { ...shards[1]!, previous: 0 }
+    ]
+    for (const error of ['failed', null]) {
+      const folder = create()
+      for (const shard of parts)
+        writeShard(folder.shardDir(shard), rowsOf(shard, shard.index === 1 ? error : null), MODEL)
+      folder.finish(parts, 1)
+      folder.reopen(parts, readRows(folder.dir, folder.manifest))
+      expect(folder.storedShards(parts)).toEqual(error === null ? parts : [])
+      folder.release()
+    }
+  })
+
+  it('says what became of a batch whose first part is stored', () => {
+    const folder = create()
+    const [first] = shards as [PlannedShard]
+    const rows = (errors: readonly (string | null)[], answers: readonly AnswerRow[]) => ({
+      answers: answersTable.encode([answers]).bytes,
+      edits: editsTable.encode([errors.map((error, i) => edit(`case-${i}`, error))]).bytes
+    })
+    const made = (...of: Parameters<typeof rows>) => {
+      folder.drop(first)
+      writeShard(folder.shardDir(first), rows(...of), MODEL)
+      return folder.madeIn({ ...first, batch: [...first.cases, ...first.cases] })
+    }
+    expect(made(['too long', null], [{ ...answer('case-1'), held: 7 }])).toEqual({ row: edit('case-1'), held: 7 })
+    expect(made(['no', 'no'], [])).toEqual({ row: edit('case-0', 'no'), held: 2 })
+    folder.release()
+  })
 })
 
 it('finds at once that a results folder cannot be made or written to', () => {

@@ -13,7 +13,7 @@ import { answersTable, editsTable } from '../results/tables'
 import type { RunEvent } from './events'
 import { RunLock } from './lock'
 import type { PlannedShard } from './plan'
-import type { ShardResult } from './tasks'
+import type { MadeEdit, ShardResult } from './tasks'
 
 const ANSWERS = 'answers.arrow'
 const EDITS = 'edits.arrow'
@@ -137,14 +137,25 @@ export class RunFolder {
     return existsSync(dir) ? loadEdit(dir).edit : undefined
   }
 
-  /** Takes a complete run apart into its shards again, so that some can be computed anew. A chain in which something failed begins anew. */
+  /** What became of the edit of a batch whose first part is stored. @throws UserError when it is damaged */
+  madeIn(shard: PlannedShard): MadeEdit {
+    const { edits, answers } = readShard(this.shardDir(shard))
+    const row = edits.find((e) => e.error === null) ?? edits[0]!
+    return { row, held: answers[0]?.held ?? shard.batch!.length }
+  }
+
+  /**
+   * Takes a complete run apart into its shards again, so that some can be computed anew. What rests on an edit that is not
+   * stored, a chain or a batch in parts, begins anew when something in it failed.
+   */
   reopen(shards: readonly PlannedShard[], rows: Rows): void {
     const keyOf = ({ setting, caseId }: { setting: string; caseId: string }) => `${setting}\0${caseId}`
     const [answers, edits] = [groupBy(rows.answers, keyOf), groupBy(rows.edits, keyOf)]
     const failed = new Set(rows.edits.filter((e) => e.error !== null).map((e) => e.setting))
     for (const shard of shards) {
-      const { protocol, settings, cases, start, checkpoint } = shard
-      if (protocol.kind === 'sequential' && settings.some((s) => failed.has(s.id))) continue
+      const { protocol, settings, cases, start, checkpoint, previous, batch } = shard
+      const rests = protocol.kind === 'sequential' || previous !== undefined || batch !== undefined
+      if (rests && settings.some((s) => failed.has(s.id))) continue
       const keys = settings.flatMap((s) => cases.map((c) => keyOf({ setting: s.id, caseId: c.id })))
       const of = <T>(groups: ReadonlyMap<string, readonly T[]>) => keys.flatMap((key) => groups.get(key) ?? [])
       const atOnce = of(answers).filter((r) => !r.checkpoint)

@@ -174,6 +174,20 @@ describe('protocols', () => {
     expect(await hash(10)).not.toBe(await hash(20))
   })
 
+  it('ask large batches in parts, the first of which makes the edit', async () => {
+    const large = `${FT.replace(/limit: \d+/, 'limit: 230')}protocols: [batch: 120]\n`
+    const parts = async (config: string) =>
+      (await plan(config)).shards.map((s) => [s.start, s.cases.length, s.previous, s.batch?.length])
+    expect(await parts(large)).toEqual([
+      [0, 100, undefined, 120],
+      [100, 20, 0, undefined],
+      [120, 100, undefined, 110],
+      [220, 10, 2, undefined]
+    ])
+    // A shard that holds several batches, or serves several methods, is one.
+    expect(await parts(`${large}shard_size: 300\n`)).toEqual([[0, 230, undefined, undefined]])
+  })
+
   it('ask after powers of ten and at the end, unless told otherwise', async () => {
     const [sequence] = await of('[sequential: 25]')
     expect(sequence!.protocol).toMatchObject({ edits: 25, size: 1, askAfter: [1, 10, 25], orderSeed: null })

@@ -77,8 +77,10 @@ export interface PlannedShard {
   /** Index of the first case among those of its settings. */
   readonly start: number
   readonly settings: readonly PlannedSetting[]
-  /** Of a chain: the shard before, whose edit it goes on from; undefined for the first. */
+  /** Of a chain: the shard before, whose edit it goes on from. Of a batch that is asked in parts: the first part, which makes the edit. */
   readonly previous?: number
+  /** Of the first part of a batch that is asked in parts: all cases of the batch. */
+  readonly batch?: readonly EditCase[]
   /** Of a chain: whether all cases so far are asked again at its end. */
   readonly checkpoint: boolean
 }
@@ -150,8 +152,8 @@ export async function planRun({ config, placeOf, dir }: LoadedConfig, { onReadin
   const source = config.corpus !== undefined ? { file: config.corpus } : embedded ? ('world' as const) : undefined
   const corpus = source && (await describeCorpus(source, cacheDir()))
   const ability = planAbility(config, settings, placeOf)
-  const shards = planShards(config, settings)
-  const lines = shards.filter((s) => s.previous === undefined).length
+  const shards = planShards(config, settings, models)
+  const lines = shards.filter((s) => s.protocol.kind === 'batch' || s.previous === undefined).length
   const searches = Math.max(0, ...settings.map((s) => soughtApart(config, s).length))
   const workers = workersFor(config, Object.values(models), Math.max(lines, searches))
   return {
@@ -382,7 +384,19 @@ export function soughtApart(config: Pick<Config, 'shard_size'>, setting: Planned
   return apart && !insertsOneByOne(editing, protocol) ? chunks(cases, SOUGHT_TOGETHER) : []
 }
 
-function planShards(config: Config, settings: readonly PlannedSetting[]): PlannedShard[] {
+/** Cases of a large batch that one worker asks. */
+const ASKED_TOGETHER = 100
+
+/**
+ * The parts in which a shard of its own that is a batch is asked, by several workers side by side. An edit of a large model is too large to be handed around;
+ * and of cases that are inserted in order, what is asked in between is known only where they are edited.
+ */
+function partsOf(model: ModelConfig, protocol: Protocol, cases: readonly EditCase[]): (readonly EditCase[])[] {
+  const inParts = protocol.kind === 'batch' && isSmall(model) && cases.every((c) => c.inOrder !== true)
+  return inParts ? chunks(cases, ASKED_TOGETHER) : [cases]
+}
+
+function planShards(config: Config, settings: readonly PlannedSetting[], models: Plan['models']): PlannedShard[] {
   const shards: PlannedShard[] = []
   // Settings that ask the same cases in the same way share their shards, and with them what the unedited model says.
   const groups = groupBy(settings, (s) =>
@@ -393,18 +407,25 @@ function planShards(config: Config, settings: readonly PlannedSetting[]): Planne
     const chained = protocol.kind === 'sequential'
     let start = 0
     for (const end of cuts(protocol, cases.length, config.shard_size)) {
-      shards.push({
-        index: shards.length,
-        model,
-        dataset,
-        protocol,
-        cases: cases.slice(start, end),
-        start,
-        settings: together,
-        ...(chained && start > 0 ? { previous: shards.length - 1 } : {}),
-        checkpoint: chained && protocol.askAfter.includes(end)
-      })
-      start = end
+      const batch = cases.slice(start, end)
+      const parts = hasShardsOfItsOwn(config, together[0]!) ? partsOf(models[model]!, protocol, batch) : [batch]
+      const first = shards.length
+      for (const [i, part] of parts.entries()) {
+        const previous = i > 0 ? first : chained && start > 0 ? shards.length - 1 : undefined
+        shards.push({
+          index: shards.length,
+          model,
+          dataset,
+          protocol,
+          cases: part,
+          start,
+          settings: together,
+          ...(previous === undefined ? {} : { previous }),
+          ...(i === 0 && parts.length > 1 ? { batch } : {}),
+          checkpoint: chained && protocol.askAfter.includes(end)
+        })
+        start += part.length
+      }
     }
   }
   return shards
@@ -413,12 +434,12 @@ function planShards(config: Config, settings: readonly PlannedSetting[]): Planne
 /** Small models leave cores idle when one process spreads its kernels over all of them. */
 const SMALL_MODEL = 200e6
 
+const isSmall = (m: ModelConfig): boolean =>
+  m.layers * (4 * m.dim ** 2 + 2 * m.dim * m.ffDim) + 2 * m.vocab * m.dim < SMALL_MODEL
+
 function workersFor(config: Config, models: readonly ModelConfig[], shards: number): number {
   if (config.workers !== 'auto') return Math.min(config.workers, shards)
-  const largest = Math.max(
-    ...models.map((m) => m.layers * (4 * m.dim ** 2 + 2 * m.dim * m.ffDim) + 2 * m.vocab * m.dim)
-  )
-  return largest < SMALL_MODEL ? Math.min(availableParallelism(), shards) : 1
+  return models.every(isSmall) ? Math.min(availableParallelism(), shards) : 1
 }
 
 function hashOf(
@@ -432,7 +453,7 @@ function hashOf(
   const what = settings.map((setting) => {
     const { id, method, model, dataset, protocol } = setting
     const { name, module, hyperparameters, training } = method
-    const own = protocol.kind === 'batch' && hasShardsOfItsOwn(config, setting) ? ['own shards'] : []
+    const own = protocol.kind === 'batch' && hasShardsOfItsOwn(config, setting) ? ['own shards, in parts'] : []
     return [
       ...[id, name, module?.hash, hyperparameters, training?.hash, model, dataset.hash, dataset.measures, protocol],
       ...own

@@ -172,6 +172,39 @@ it('seeks what large batches need of their facts once, for all of them, and keep
   )
 })
 
+const PARTS = `models: [gptj-mini]
+methods:
+  - name: ft-m
+    hyperparameters: { num_steps: 1 }
+datasets: [{ name: zsre }]
+protocols: [batch: 104]
+limit: 104
+backend: onnxruntime
+store_edits: 1
+`
+
+it('asks large batches in parts, which rest on the one that makes the edit', async () => {
+  const done: Task['type'][] = []
+  const whole = await run({ executor: here(done) }, await planned(PARTS))
+  expect(done.filter((t) => t === 'shard')).toHaveLength(2)
+  const rows = readRows(whole.dir, whole.manifest)
+  expect(rows.edits.map((e) => [e.position, e.facts, e.together])).toEqual(
+    Array.from({ length: 104 }, (_, i) => [i, 104, 104])
+  )
+  expect(new Set(rows.answers.map((a) => a.held))).toEqual(new Set([104]))
+  const stop = (task: Task) => {
+    if (task.type === 'shard' && task.made !== undefined) throw new Error('the machine is gone')
+  }
+  const parts = { resultsDir: join(dir, 'parts') }
+  await expect(run({ ...parts, executor: here([], stop) }, await planned(PARTS))).rejects.toThrow('the machine is gone')
+  const again: Task['type'][] = []
+  const resumed = await run({ ...parts, resume: true, executor: here(again) }, await planned(PARTS))
+  expect(again.filter((t) => t === 'shard')).toHaveLength(1)
+  expect(readFileSync(join(resumed.dir, 'answers.arrow')).equals(readFileSync(join(whole.dir, 'answers.arrow')))).toBe(
+    true
+  )
+})
+
 const withoutSearch = (plan: Plan): Plan => ({
   ...plan,
   settings: plan.settings.map(alone),

@@ -93,16 +93,19 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
       onEvent
     )
     const searches = new Searches(plan, executor, dir, (setting, count) => progress.find(setting, count))
-    await Promise.all(
-      linesOf(missing).map(async (line) => {
-        for (const shard of line) {
-          const found = await searches.for(shard, opened.get(shard.model)!)
-          const failed = await runShard(plan, shard, executor, run, opened.get(shard.model)!, found)
-          onEvent({ type: 'shard', index: shard.index, cases: shard.cases.length, failed })
-          failures.add(failed)
-        }
-      })
-    )
+    const doShard = async (shard: PlannedShard) => {
+      const found = await searches.for(shard, opened.get(shard.model)!)
+      const failed = await runShard(plan, shard, executor, run, opened.get(shard.model)!, found)
+      onEvent({ type: 'shard', index: shard.index, cases: shard.cases.length, failed })
+      failures.add(failed)
+    }
+    // Side by side, but for what rests on another.
+    const done = new Map<number, Promise<void>>()
+    for (const shard of missing) {
+      const before = done.get(shard.previous ?? -1)
+      done.set(shard.index, before === undefined ? doShard(shard) : before.then(() => doShard(shard)))
+    }
+    await Promise.all(done.values())
     await checkWeights(executor, opened)
     const manifest = run.finish(plan.shards, seconds())
     searches.drop()
@@ -135,8 +138,8 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
 }
 
 /**
- * Shards that are still to be computed. A link of a chain rests on the edit that those before came to, so that what comes after a link that is
- * computed again is computed again too.
+ * Shards that are still to be computed. A link of a chain rests on the edit that those before came to, and parts of a batch on the edit that the
+ * first makes, so that what comes after one that is computed again is computed again too.
  */
 function missingShards(
   plan: Plan,
@@ -158,17 +161,6 @@ function missingShards(
     missing.add(shard.index)
     return true
   })
-}
-
-/** Shards that can be computed side by side; those of a chain one after another. */
-function linesOf(shards: readonly PlannedShard[]): PlannedShard[][] {
-  const lines = new Map<number, PlannedShard[]>()
-  for (const shard of shards) {
-    const line = (shard.previous === undefined ? undefined : lines.get(shard.previous)) ?? []
-    line.push(shard)
-    lines.set(shard.index, line)
-  }
-  return [...new Set(lines.values())]
 }
 
 export function workerSetup({ config, threads, corpus }: Plan): WorkerSetup {
@@ -247,6 +239,7 @@ async function runShard(
   const stored = store === 'all' ? all : all.slice(0, store)
   const before = plan.shards[shard.previous ?? -1]
   const soFar = before === undefined ? undefined : folder.soFar(before)
+  const made = before?.batch === undefined ? undefined : folder.madeIn(before)
   const result = await executor.run({
     type: 'shard',
     model: shard.model,
@@ -258,6 +251,8 @@ async function runShard(
     start: shard.start,
     storeEditsOf: stored.map((c) => c.id),
     ...(soFar === undefined ? {} : { soFar }),
+    ...(shard.batch === undefined ? {} : { batch: shard.batch }),
+    ...(made === undefined ? {} : { made }),
     ...(found.some((f) => f !== undefined) ? { found } : {}),
     ...(shard.checkpoint ? { askAgain: [...all.slice(0, shard.start), ...plan.ability] } : {})
   })

@@ -86,6 +86,39 @@ it('a batch is one edit of several cases, whose time and work they share', async
   expect(stored.map((s) => [s.caseId, s.edit.requests.length])).toEqual([['Rome', 3]])
 })
 
+it('a batch that is asked in parts is the same as one that is asked at once', async () => {
+  const batch = { kind: 'batch', size: 4, ...one } as const
+  const whole = await run(batch, { storeEditsOf: ['Rome', 'grass'] })
+  const first = await run(batch, { cases: CASES.slice(0, 1), batch: CASES, storeEditsOf: ['Rome'] })
+  const made = { row: first.edits[0]!, held: first.answers[0]!.held }
+  const rest = { cases: CASES.slice(1), start: 1, made, storeEditsOf: ['Rome', 'grass'] }
+  const second = await run(batch, { ...rest, soFar: first.soFar! })
+  expect([...first.answers, ...second.answers]).toEqual(whole.answers)
+  const timeless = ({ editMs: _, ...row }: (typeof whole.edits)[number]) => row
+  expect([...first.edits, ...second.edits].map(timeless)).toEqual(whole.edits.map(timeless))
+  expect(new Set([...first.edits, ...second.edits].map((e) => e.editMs)).size).toBe(1)
+  expect([first.counted, second.counted]).toEqual([[1], [3]])
+  expect([first, second].map((r) => r.stored.map((s) => s.caseId))).toEqual([[], ['Rome', 'grass']])
+  expect(deltaOf(second.stored[0]!.edit)).toEqual(deltaOf(whole.stored[0]!.edit))
+  expect(second.soFar).toBeUndefined()
+
+  // Too long a case has no part in the edit, wherever it would be asked.
+  const long = { ...CASES[0]!, id: 'long', requests: [{ ...CASES[0]!.requests[0], prompt: 'a '.repeat(600) }] } as const
+  const beside = await run(batch, { cases: CASES.slice(0, 1), batch: [...CASES.slice(0, 3), long] })
+  expect(beside.edits[0]).toMatchObject({ facts: 3, error: null })
+  const apart = await run(batch, {
+    cases: [long],
+    start: 3,
+    made: { row: beside.edits[0]!, held: 3 },
+    soFar: beside.soFar!
+  })
+  expect(apart.edits[0]!.error).toMatch(/longer than the model/)
+
+  const failed = await run(batch, { ...rest, made: { row: { ...made.row, error: 'no luck' }, held: 4 } })
+  expect(failed.edits.map((e) => e.error)).toEqual(['no luck', 'no luck', 'no luck'])
+  expect(failed.answers).toEqual([])
+})
+
 it('a sequence edits the edited model, and each link goes on from the one before', async () => {
   const whole = await run(sequential(), { askAgain: [] })
   let soFar: Edit | undefined

@@ -13,7 +13,7 @@ import { editGroups, type Outcome, type ReadyMethod } from './edit-groups'
 import { type FoundFact, factsOf, foundFacts } from './find'
 import { cutByTokens } from './last-tokens'
 import { insertsOneByOne } from './protocol'
-import type { ShardResult, ShardTask, WorkEvent } from './tasks'
+import type { MadeEdit, ShardResult, ShardTask, WorkEvent } from './tasks'
 
 export interface ShardContext {
   readonly context: MethodContext
@@ -34,10 +34,16 @@ export async function executeShard(
   context: ShardContext
 ): Promise<ShardResult> {
   const cut = (some: readonly EditCase[]) => some.map((c) => cutByTokens(model.tokenizer, c))
-  const { askAgain } = given
-  const task = { ...given, cases: cut(cases), ...(askAgain === undefined ? {} : { askAgain: cut(askAgain) }) }
+  const { askAgain, batch } = given
+  const fits = (c: EditCase) => tooLong(model, c, context.scoring) === undefined
+  const task = {
+    ...given,
+    cases: cut(cases),
+    ...(askAgain === undefined ? {} : { askAgain: cut(askAgain) }),
+    ...(batch === undefined ? {} : { batch: cut(batch).filter(fits) })
+  }
   const problems = task.cases.map((c) => tooLong(model, c, context.scoring))
-  const again = (task.askAgain ?? []).filter((c) => tooLong(model, c, context.scoring) === undefined)
+  const again = (task.askAgain ?? []).filter(fits)
   for (const c of task.askAgain ?? [])
     if (!again.includes(c) && GENERAL.includes(c.probes[0]!.kind))
       context.context.log(`${c.id} is not asked`, { place: c.place, message: tooLong(model, c, context.scoring) })
@@ -53,8 +59,17 @@ export async function executeShard(
   let soFar = task.soFar
   for (const [m, { setting }] of task.methods.entries()) {
     const found = task.found?.[m]
-    const shard = new MethodShard(task, setting, ready[m]!, model, context, found && foundFacts(found, task.cases))
+    const shard = new MethodShard(
+      task,
+      setting,
+      ready[m]!,
+      model,
+      context,
+      found && foundFacts(found, task.batch ?? task.cases)
+    )
     if (task.protocol.kind === 'sequential') soFar = await shard.chain(own, base, soFar)
+    else if (task.made !== undefined) shard.elsewhere(own, task.made, soFar)
+    else if (task.batch !== undefined) soFar = await shard.inParts(own, task.batch)
     else await shard.independent(own)
     answers.push(...shard.answers)
     for (const [i, editCase] of task.cases.entries()) {
@@ -76,7 +91,7 @@ export async function executeShard(
     edits: editsTable.encode([edits]).bytes,
     failed: edits.filter((r) => r.error !== null).length,
     stored,
-    ...(soFar === undefined ? {} : { soFar })
+    ...(soFar === undefined || task.made !== undefined ? {} : { soFar })
   }
 }
 
@@ -156,6 +171,34 @@ class MethodShard {
     this.#ask(base, waiting, false)
   }
 
+  /** A batch whose edit is asked about some of its cases here, about the others elsewhere. @returns the edit, unless it failed */
+  async inParts(own: BaseAnswers, batch: readonly EditCase[]): Promise<Edit | undefined> {
+    let made: Edit | undefined
+    for await (const [outcome] of this.#edit(this.#model, [batch], {}, [own.cases])) {
+      this.#askAll(own, outcome!, { facts: batch.flatMap(factsOf).length, held: batch.length })
+      made = outcome!.edit
+    }
+    return made
+  }
+
+  /** Cases of a batch whose edit was made elsewhere: undefined where it failed. */
+  elsewhere(own: BaseAnswers, { row, held }: MadeEdit, edit: Edit | undefined): void {
+    const { editMs, flops, together, peakBytes, facts } = row
+    const known = { editMs, flops, together, peakBytes, error: edit === undefined ? row.error : null }
+    const outcome: Outcome = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== null))
+    this.#context.onEvent({ type: 'edited', setting: this.#setting, count: own.cases.length })
+    // What is stored of an edit lacks its losses.
+    const diagnostics = { lossCurve: row.lossCurve, values: JSON.parse(row.diagnostics) as Record<string, number> }
+    const whole = edit === undefined ? outcome : { ...outcome, edit: { ...edit, diagnostics } }
+    this.#askAll(own, whole, { facts, held })
+  }
+
+  #askAll(own: BaseAnswers, outcome: Outcome, { facts, held }: { facts: number; held: number }): void {
+    const waiting = new Waiting()
+    waiting.add(this.#keep(own.cases, outcome, facts), outcome.edit, held)
+    this.#ask(own, waiting, false)
+  }
+
   /**
    * Groups of cases that are edited on top of each other. Each is asked right after itself, failed or not, and at a checkpoint all so far are.
    * @param own answers about these cases; `base` about them and those before
@@ -189,11 +232,15 @@ class MethodShard {
     return soFar
   }
 
-  /** @param chained of edits that are put on top of each other */
+  /**
+   * @param chained of edits that are put on top of each other
+   * @param counting by group the cases that count as edited
+   */
   #edit(
     under: LanguageModel,
     groups: readonly (readonly EditCase[])[],
-    chained: Pick<EditContext, 'before' | 'goesOn'> = {}
+    chained: Pick<EditContext, 'before' | 'goesOn'> = {},
+    counting: readonly (readonly EditCase[])[] = groups
   ): AsyncGenerator<Outcome[]> {
     const { context, onEvent } = this.#context
     const setting = this.#setting
@@ -201,7 +248,7 @@ class MethodShard {
     const counted = async function* (outcomes: AsyncGenerator<Outcome[]>) {
       let next = 0
       for await (const some of outcomes) {
-        const count = some.reduce((sum, _, i) => sum + groups[next + i]!.length, 0)
+        const count = some.reduce((sum, _, i) => sum + counting[next + i]!.length, 0)
         next += some.length
         onEvent({ type: 'edited', setting, count })
         yield some
@@ -222,16 +269,20 @@ class MethodShard {
     )
   }
 
-  /** Notes what became of a group's cases. Edits that are not to be stored are dropped once they are asked. @returns their indexes */
-  #keep(group: readonly EditCase[], { edit, between: _, ...outcome }: Outcome): number[] {
-    return group.map((editCase) => {
+  /** Notes what became of cases that share an edit of so many facts. Edits that are not to be stored are dropped once they are asked. @returns their indexes */
+  #keep(
+    cases: readonly EditCase[],
+    { edit, between: _, ...outcome }: Outcome,
+    facts = cases.flatMap(factsOf).length
+  ): number[] {
+    return cases.map((editCase) => {
       const stored = edit !== undefined && this.#task.storeEditsOf.includes(editCase.id)
       const kept =
         edit === undefined
           ? {}
           : {
               diagnostics: edit.diagnostics,
-              facts: group.flatMap(factsOf).length,
+              facts,
               bytes: editBytes(edit),
               ...(stored ? { edit } : {})
             }

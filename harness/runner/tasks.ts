@@ -5,6 +5,7 @@ import type { ModelIdentity } from '../model'
 import type { OutsideModule } from '../outside'
 import type { Setup } from '../results/manifest'
 import type { Protocol } from '../results/protocol'
+import type { EditRow } from '../results/rows'
 import type { FreeAnswerOptions } from '../scoring/free-answers'
 import type { JudgeOptions } from '../scoring/judge'
 import type { BackendName } from '../tensor'
@@ -58,6 +59,13 @@ export interface WorkerSetup {
   readonly judge?: JudgeOptions
 }
 
+/** What became of the edit of a batch, as the part that made it says it. */
+export interface MadeEdit {
+  readonly row: EditRow
+  /** Cases that the edit holds. */
+  readonly held: number
+}
+
 /** Cases that are edited and asked by some methods, and what comes before them in their chain. */
 export interface ShardTask {
   readonly type: 'shard'
@@ -71,7 +79,10 @@ export interface ShardTask {
   readonly start: number
   /** Cases whose edits are stored. */
   readonly storeEditsOf: readonly string[]
-  /** Of a chain: its edit so far, and the cases before, when all are asked again at the end. */
+  /** Of a batch that is asked in parts: all its cases, for the part that makes the edit, and what became of it for the others. */
+  readonly batch?: readonly EditCase[]
+  readonly made?: MadeEdit
+  /** Of a chain: its edit so far, and the cases before, when all are asked again at the end. Of a batch in parts: its edit. */
   readonly soFar?: Edit
   readonly askAgain?: readonly EditCase[]
   /** By method what was found for the cases' facts before; missing where it is found while they are edited. */
@@ -120,7 +131,7 @@ export interface ShardResult {
   readonly edits: Uint8Array
   readonly failed: number
   readonly stored: readonly { readonly setting: string; readonly caseId: string; readonly edit: Edit }[]
-  /** Of a chain: its edit after these cases. */
+  /** Of a chain: its edit after these cases. Of a batch in parts: its edit. */
   readonly soFar?: Edit
 }
 
