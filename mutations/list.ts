@@ -528,6 +528,13 @@ export const MUTATIONS: readonly Mutation[] = [
     'harness/runner/searches.test.ts'
   ),
   mutation(
+    'of a batch that is asked in parts the facts of the first part alone are sought apart',
+    'harness/runner/searches.ts',
+    'new Set(shard.batch ?? shard.cases)',
+    'new Set(shard.cases)',
+    'harness/runner/searches.test.ts'
+  ),
+  mutation(
     'a part of a batch does not wait for the edit',
     'harness/runner/plan.ts',
     'i > 0 ? first : chained',

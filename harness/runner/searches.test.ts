@@ -1,5 +1,5 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig } from '../config/load'
 import type { Executor } from './executor'
@@ -78,6 +78,17 @@ it('cuts what is sought alike for all that want it, and asks once', async () => 
     const times = [...facts.values()].map((f) => f.ms)
     expect(new Set(times)).toEqual(new Set([20, 50].filter((ms) => times.includes(ms))))
   }
+})
+
+it('seeks for all of a batch that is asked in parts, when its first part makes the edit', async () => {
+  const plan = await planned('{ name: memit }', '{ batch: 120 }', 120)
+  expect(plan.shards).toHaveLength(2)
+  const finder = new Finder()
+  const [first, second] = await all(new Searches(plan, finder, dir), plan.shards)
+  expect(finder.asked.map((ids) => ids.length)).toEqual([50, 50, 20])
+  expect(first![0]!.flatMap((f) => f.cases)).toHaveLength(120)
+  expect(second).toEqual([undefined])
+  expect(plan.workers).toBe(Math.min(availableParallelism(), 3))
 })
 
 it('seeks anew where something else decides it: the search, the facts, the model, the seed', async () => {

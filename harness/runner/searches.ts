@@ -38,8 +38,9 @@ export class Searches {
     return Promise.all(
       shard.settings.map(async (setting) => {
         const sought = soughtApart(this.#plan.config, setting)
-        if (sought.length === 0) return undefined
-        const own = new Set(shard.cases)
+        // The edit that a part of a batch rests on is made already.
+        if (sought.length === 0 || shard.previous !== undefined) return undefined
+        const own = new Set(shard.batch ?? shard.cases)
         const files = await Promise.all(
           sought.flatMap((some) => (some.some((c) => own.has(c)) ? [this.#find(setting, some, opened)] : []))
         )
