@@ -536,7 +536,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     'a part of a batch does not wait for the edit',
-    'harness/runner/plan.ts',
+    'harness/runner/shards.ts',
     'i > 0 ? first : chained',
     'i > 1 ? first : chained',
     'harness/runner/plan.test.ts'
@@ -1143,7 +1143,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     'large batches of all methods are one shard',
-    'harness/runner/plan.ts',
+    'harness/runner/shards.ts',
     "protocol.kind === 'batch' && protocol.size > shard_size",
     "protocol.kind === 'batch' && protocol.size < 0",
     PLAN,

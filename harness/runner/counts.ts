@@ -1,5 +1,6 @@
 import type { OnRunEvent } from './events'
-import type { Plan, PlannedShard } from './plan'
+import type { Plan } from './plan'
+import type { PlannedShard } from './shards'
 
 /** More cases failed than the config allows. */
 export class TooManyFailed extends Error {}

@@ -7,7 +7,7 @@ import type { AnswerRow, EditRow } from '../results/rows'
 import { readRows } from '../results/runs'
 import { answersTable, editsTable } from '../results/tables'
 import { checkResultsDir, RunFolder, writeShard } from './folder'
-import type { PlannedShard } from './plan'
+import type { PlannedShard } from './shards'
 
 let dir: string
 beforeEach(() => {

@@ -12,7 +12,7 @@ import { type Seals, sealOf, sealSchema } from '../results/seal'
 import { answersTable, editsTable } from '../results/tables'
 import type { RunEvent } from './events'
 import { RunLock } from './lock'
-import type { PlannedShard } from './plan'
+import type { PlannedShard } from './shards'
 import type { MadeEdit, ShardResult } from './tasks'
 
 const ANSWERS = 'answers.arrow'

@@ -9,13 +9,11 @@ import type { EditCase, SkippedRecord } from '../../datasets/types'
 import { findMethod, METHODS } from '../../methods'
 import { loadMethod } from '../../methods/load'
 import { type EditingMethod, mustLearn } from '../../methods/types'
-import { chunks } from '../chunks'
 import { type LoadedConfig, problem } from '../config/load'
 import { publishedValues } from '../config/published'
 import { type Config, type DatasetEntry, datasetNamed, type MethodEntry, type ProtocolEntry } from '../config/schema'
 import { UserError } from '../errors'
 import { fileName } from '../file-name'
-import { groupBy } from '../group-by'
 import { embeddedModels, type ModelConfig, readModelConfig, resolveModel } from '../model'
 import { findOutside, type OutsideModule } from '../outside'
 import { type Protocol, protocolName } from '../results/protocol'
@@ -33,7 +31,8 @@ import { describeCorpus } from './corpus'
 import { caseStream, hashOfCases } from './data'
 import { cacheDir } from './machine'
 import { fileNames, shortNames } from './names'
-import { casesFor, checkHolds, cuts, insertsOneByOne, protocolsOf } from './protocol'
+import { casesFor, checkHolds, protocolsOf } from './protocol'
+import { hasShardsOfItsOwn, isSmall, type PlannedShard, planShards, soughtApart } from './shards'
 import type { CorpusSource, MethodTask, TrainingData } from './tasks'
 
 export interface PlannedDataset {
@@ -65,24 +64,6 @@ export interface PlannedSetting {
   readonly protocol: Protocol
   /** Of the dataset, those that the protocol takes, in its order. */
   readonly cases: readonly EditCase[]
-}
-
-/** Cases that are computed and stored together: by all methods, or as a link in the chain of one. */
-export interface PlannedShard {
-  readonly index: number
-  readonly model: string
-  readonly dataset: PlannedDataset
-  readonly protocol: Protocol
-  readonly cases: readonly EditCase[]
-  /** Index of the first case among those of its settings. */
-  readonly start: number
-  readonly settings: readonly PlannedSetting[]
-  /** Of a chain: the shard before, whose edit it goes on from. Of a batch that is asked in parts: the first part, which makes the edit. */
-  readonly previous?: number
-  /** Of the first part of a batch that is asked in parts: all cases of the batch. */
-  readonly batch?: readonly EditCase[]
-  /** Of a chain: whether all cases so far are asked again at its end. */
-  readonly checkpoint: boolean
 }
 
 /** Everything a run will do, decided before anything is computed. */
@@ -369,73 +350,6 @@ function planMethod(
     ...(trainOn !== undefined && mustLearn(method, merged) ? { training: trainOn } : {})
   }
 }
-
-/** A chain; and batches so large that an hour may lie in them, which several workers share, and an interruption should not lose. */
-const hasShardsOfItsOwn = ({ shard_size }: Pick<Config, 'shard_size'>, { protocol }: PlannedSetting): boolean =>
-  protocol.kind === 'sequential' || (protocol.kind === 'batch' && protocol.size > shard_size)
-
-/** Cases whose facts are sought by one worker, and lost with it. */
-const SOUGHT_TOGETHER = 50
-
-/** The cases of a setting whose facts are sought apart from their edits, cut alike whatever batches they are edited in; none where methods seek while they edit. */
-export function soughtApart(config: Pick<Config, 'shard_size'>, setting: PlannedSetting): EditCase[][] {
-  const { editing, protocol, cases } = setting
-  const apart = editing.search !== undefined && protocol.kind === 'batch' && hasShardsOfItsOwn(config, setting)
-  return apart && !insertsOneByOne(editing, protocol) ? chunks(cases, SOUGHT_TOGETHER) : []
-}
-
-/** Cases of a large batch that one worker asks. */
-const ASKED_TOGETHER = 100
-
-/**
- * The parts in which a shard of its own that is a batch is asked, by several workers side by side. An edit of a large model is too large to be handed around;
- * and of cases that are inserted in order, what is asked in between is known only where they are edited.
- */
-function partsOf(model: ModelConfig, protocol: Protocol, cases: readonly EditCase[]): (readonly EditCase[])[] {
-  const inParts = protocol.kind === 'batch' && isSmall(model) && cases.every((c) => c.inOrder !== true)
-  return inParts ? chunks(cases, ASKED_TOGETHER) : [cases]
-}
-
-function planShards(config: Config, settings: readonly PlannedSetting[], models: Plan['models']): PlannedShard[] {
-  const shards: PlannedShard[] = []
-  // Settings that ask the same cases in the same way share their shards, and with them what the unedited model says.
-  const groups = groupBy(settings, (s) =>
-    JSON.stringify([s.model, s.dataset.label, s.protocol, hasShardsOfItsOwn(config, s) ? s.id : null])
-  )
-  for (const together of groups.values()) {
-    const { model, dataset, protocol, cases } = together[0]!
-    const chained = protocol.kind === 'sequential'
-    let start = 0
-    for (const end of cuts(protocol, cases.length, config.shard_size)) {
-      const batch = cases.slice(start, end)
-      const parts = hasShardsOfItsOwn(config, together[0]!) ? partsOf(models[model]!, protocol, batch) : [batch]
-      const first = shards.length
-      for (const [i, part] of parts.entries()) {
-        const previous = i > 0 ? first : chained && start > 0 ? shards.length - 1 : undefined
-        shards.push({
-          index: shards.length,
-          model,
-          dataset,
-          protocol,
-          cases: part,
-          start,
-          settings: together,
-          ...(previous === undefined ? {} : { previous }),
-          ...(i === 0 && parts.length > 1 ? { batch } : {}),
-          checkpoint: chained && protocol.askAfter.includes(end)
-        })
-        start += part.length
-      }
-    }
-  }
-  return shards
-}
-
-/** Small models leave cores idle when one process spreads its kernels over all of them. */
-const SMALL_MODEL = 200e6
-
-const isSmall = (m: ModelConfig): boolean =>
-  m.layers * (4 * m.dim ** 2 + 2 * m.dim * m.ffDim) + 2 * m.vocab * m.dim < SMALL_MODEL
 
 function workersFor(config: Config, models: readonly ModelConfig[], shards: number): number {
   if (config.workers !== 'auto') return Math.min(config.workers, shards)

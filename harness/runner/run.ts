@@ -11,9 +11,10 @@ import type { OnRunEvent } from './events'
 import type { Executor } from './executor'
 import { RunFolder, writeShard } from './folder'
 import { cacheDir, describeMachine, gitCommit, packageVersion } from './machine'
-import { type Plan, type PlannedSetting, type PlannedShard, placeOfSkipped } from './plan'
+import { type Plan, type PlannedSetting, placeOfSkipped } from './plan'
 import { WorkerPool } from './pool'
 import { Searches } from './searches'
+import type { PlannedShard } from './shards'
 import { methodKey, type OpenedModel, type ShardTask, type WorkEvent, type WorkerSetup } from './tasks'
 
 export interface RunOptions {

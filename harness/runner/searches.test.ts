@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { loadConfig } from '../config/load'
 import type { Executor } from './executor'
 import { type Found, factsOf, foundFacts } from './find'
-import { type Plan, type PlannedShard, planRun } from './plan'
+import { type Plan, planRun } from './plan'
 import { Searches } from './searches'
+import type { PlannedShard } from './shards'
 import type { Task, TaskResults } from './tasks'
 
 let dir: string

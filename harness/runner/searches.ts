@@ -6,7 +6,8 @@ import { makeFolder } from '../replace'
 import { readStored, writeStored } from './artifacts'
 import type { Executor } from './executor'
 import type { Found } from './find'
-import { type Plan, type PlannedSetting, type PlannedShard, soughtApart } from './plan'
+import type { Plan, PlannedSetting } from './plan'
+import { type PlannedShard, soughtApart } from './shards'
 import type { OpenedModel } from './tasks'
 
 /**
