@@ -535,6 +535,13 @@ export const MUTATIONS: readonly Mutation[] = [
     'harness/runner/searches.test.ts'
   ),
   mutation(
+    'what was found is thrown away when no edit was made yet',
+    'harness/runner/run.ts',
+    ' || existsSync(folder.foundDir))',
+    ')',
+    'harness/runner/run.test.ts'
+  ),
+  mutation(
     'a part of a batch does not wait for the edit',
     'harness/runner/shards.ts',
     'i > 0 ? first : chained',

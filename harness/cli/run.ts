@@ -81,7 +81,7 @@ export const runCommand = command({
         return
       }
       throw new RunInterruptedExit(
-        error.stored === 0
+        !error.kept
           ? 'interrupted before anything was stored'
           : `interrupted: ${error.stored} of ${error.shards} shards are stored in ${error.dir}; add --resume to go on`
       )

@@ -104,6 +104,11 @@ export class RunFolder {
     this.#update({ setup: { ...this.#manifest.setup, [setting]: setup } })
   }
 
+  /** What methods found for facts so far, while the run goes on. */
+  get foundDir(): string {
+    return join(this.dir, 'found')
+  }
+
   shardDir({ index }: PlannedShard): string {
     return join(this.dir, 'shards', String(index).padStart(5, '0'))
   }
@@ -185,7 +190,7 @@ export class RunFolder {
       [EDITS]: editsTable.write(join(this.dir, EDITS), edits)
     }
     this.#update({ seconds: this.#manifest.seconds + seconds, status: 'complete', files })
-    rmSync(join(this.dir, 'shards'), { recursive: true, force: true })
+    for (const done of [join(this.dir, 'shards'), this.foundDir]) rmSync(done, { recursive: true, force: true })
     return this.#manifest
   }
 

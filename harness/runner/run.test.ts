@@ -172,6 +172,23 @@ it('seeks what large batches need of their facts once, for all of them, and keep
   )
 })
 
+it('keeps what was found when it is stopped before any edit is made', async () => {
+  const config = LARGE.replace('[single, batch: 2, batch: 4]', '[batch: 4]')
+  const stop = new AbortController()
+  const here4 = here([], (task) => {
+    if (task.type !== 'shard') return
+    stop.abort()
+    throw new Error('stopped')
+  })
+  const stopped = run({ executor: here4, signal: stop.signal }, await planned(config))
+  await expect(stopped).rejects.toMatchObject({ stored: 0, kept: true })
+  const again: Task['type'][] = []
+  const { failed } = await run({ resume: true, executor: here(again) }, await planned(config))
+  expect(failed).toBe(0)
+  expect(again).toContain('shard')
+  expect(again).not.toContain('find')
+})
+
 const PARTS = `models: [gptj-mini]
 methods:
   - name: ft-m

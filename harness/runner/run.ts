@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { saveEdit } from '../edit'
 import { UserError } from '../errors'
@@ -46,6 +47,8 @@ export class RunInterrupted extends Error {
     readonly dir: string,
     readonly stored: number,
     readonly shards: number,
+    /** Whether there is something to go on from: shards, or what was found for facts. */
+    readonly kept: boolean,
     /** Why it stopped itself; undefined when it was stopped from outside. */
     readonly reason?: string
   ) {
@@ -93,7 +96,7 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
       },
       onEvent
     )
-    const searches = new Searches(plan, executor, dir, (setting, count) => progress.find(setting, count))
+    const searches = new Searches(plan, executor, run.foundDir, (setting, count) => progress.find(setting, count))
     const doShard = async (shard: PlannedShard) => {
       const found = await searches.for(shard, opened.get(shard.model)!)
       const failed = await runShard(plan, shard, executor, run, opened.get(shard.model)!, found)
@@ -109,7 +112,6 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
     await Promise.all(done.values())
     await checkWeights(executor, opened)
     const manifest = run.finish(plan.shards, seconds())
-    searches.drop()
     onEvent({ type: 'complete', seconds: seconds() })
     return { dir: run.dir, manifest, ...failures.count(), resumedShards: plan.shards.length - missing.length }
   }
@@ -123,15 +125,16 @@ export async function executeRun(plan: Plan, options: RunOptions): Promise<Finis
     // Nobody writes into the folder any more once the workers are gone.
     await executor.close()
     const stored = folder?.storedShards(plan.shards).length ?? 0
+    // A run that came to nothing leaves nothing.
+    const kept = folder !== undefined && (stored > 0 || folder.resumed || existsSync(folder.foundDir))
     if (folder?.manifest.status === 'running') {
-      // A run that came to nothing leaves nothing.
-      if (stored === 0 && !folder.resumed) folder.remove()
-      else folder.pause(seconds())
+      if (kept) folder.pause(seconds())
+      else folder.remove()
     }
     const failed = error instanceof TooManyFailed
     if (!options.signal.aborted && !failed) throw error
     const reason = failed ? error.message : undefined
-    throw new RunInterrupted(folder?.dir ?? options.resultsDir, stored, plan.shards.length, reason)
+    throw new RunInterrupted(folder?.dir ?? options.resultsDir, stored, plan.shards.length, kept, reason)
   } finally {
     await executor.close()
     folder?.release()

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Artifact } from '../../methods/types'
 import { makeFolder } from '../replace'
@@ -21,16 +20,16 @@ export class Searches {
   readonly #onFound: (setting: string, cases: number) => void
   readonly #asked = new Map<string, Promise<string>>()
 
-  /** @param runDir folder of the run */
+  /** @param dir where it is kept */
   constructor(
     plan: Plan,
     executor: Executor,
-    runDir: string,
+    dir: string,
     onFound: (setting: string, cases: number) => void = () => {}
   ) {
     this.#plan = plan
     this.#executor = executor
-    this.#dir = join(runDir, 'found')
+    this.#dir = dir
     this.#onFound = onFound
   }
 
@@ -68,11 +67,6 @@ export class Searches {
     const asked = sought()
     this.#asked.set(key, asked)
     return asked
-  }
-
-  /** Nobody asks any more. */
-  drop(): void {
-    rmSync(this.#dir, { recursive: true, force: true })
   }
 }
 
