@@ -5,6 +5,7 @@ import { emmet } from './emmet'
 import { ft } from './ft'
 import { ftL } from './ft-l'
 import { ftM } from './ft-m'
+import { grace } from './grace'
 import { ike } from './ike'
 import { kn } from './kn'
 import { locftBf } from './locft-bf'
@@ -12,6 +13,7 @@ import { memit } from './memit'
 import { rRome } from './r-rome'
 import { regexPatch } from './regex-patch'
 import { rome } from './rome'
+import { tPatcher } from './t-patcher'
 import type { EditingMethod } from './types'
 import { ultraedit } from './ultraedit'
 
@@ -23,6 +25,8 @@ export const METHODS: readonly EditingMethod[] = [
   locftBf,
   ike,
   regexPatch,
+  grace,
+  tPatcher,
   rome,
   rRome,
   kn,

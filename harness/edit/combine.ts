@@ -21,7 +21,7 @@ export function combined(first: Edit | undefined, second: Edit): Edit {
 export function mergedParts(parts: readonly EditPart[]): EditPart[] {
   const groups = groupBy(parts, (part) => JSON.stringify([part.kind, 'site' in part ? part.site : null]))
   return [...groups.values()].flatMap(([part, ...more]) => {
-    const merge = kindOf(part!).merge
-    return merge === undefined ? [part!, ...more] : [merge([part!, ...more])]
+    const merged = kindOf(part!).merge?.([part!, ...more])
+    return merged === undefined ? [part!, ...more] : [merged]
   })
 }

@@ -235,8 +235,8 @@ describe('of one model', () => {
     ['one at the embedding, which maps no vectors', { site: 'embed' }, /is at a site this model does not have/],
     [
       'one of an unknown kind',
-      { kind: 'codebook' },
-      /is of the unknown kind 'codebook'|of the unknown kind 'codebook'/
+      { kind: 'side-model' },
+      /is of the unknown kind 'side-model'|of the unknown kind 'side-model'/
     ],
     ['one of another size', { out: 3 }, /is for a weight of \[3, \d+\], the model's is/],
     ['one with too few numbers', { u: new Float32Array(2) }, /has 2 and \d+ numbers, which is no change of rank 1/],

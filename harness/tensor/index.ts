@@ -18,4 +18,4 @@ export {
   splitHeads,
   swiglu
 } from './ops'
-export { copyValues, valuesOf } from './values'
+export { copyValues, joined, valuesOf } from './values'

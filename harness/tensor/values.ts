@@ -16,3 +16,14 @@ export function valuesOf(work: () => tf.Tensor): Float32Array {
 export function copyValues(tensor: tf.Tensor, into: Float32Array): void {
   into.set(activeOrtBackend()?.floats(tensor) ?? tensor.dataSync<'float32'>())
 }
+
+/** Arrays one after another. */
+export function joined(arrays: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(arrays.reduce((sum, a) => sum + a.length, 0))
+  let at = 0
+  for (const array of arrays) {
+    all.set(array, at)
+    at += array.length
+  }
+  return all
+}

@@ -3,12 +3,12 @@ import {
   disposeCache,
   type KeyValueCache,
   type LanguageModel,
-  leftAlign,
   type Positions,
   rowsOfCache,
   type SiteName
 } from '../../harness/model'
 import { crossEntropy } from '../../harness/tensor'
+import { concatenated, pastOf, stacked } from '../passes'
 import type { FactRow, LocatedFact } from './facts'
 import type { SubjectState } from './key'
 
@@ -232,7 +232,8 @@ function bundleOf(model: LanguageModel, rows: readonly Row[], layer: number): Bu
     rows.map((r) => r.state.hidden.subarray(r.subject * dim)),
     dim
   )
-  const past = pastOf(model, rows, layer)
+  const prefixes = rows.map((r) => r.state.hidden.subarray(0, r.subject * dim))
+  const past = pastOf(model, prefixes, layer + 1)
   const bundle = {
     rows,
     suffix,
@@ -321,39 +322,6 @@ function settledOf(
     for (const site of sites) known.set(site, tf.keep(tf.slice(captured[site]!, [0, 1, 0], [-1, -1, -1])))
   })
   return known
-}
-
-/** Keys and values of the positions before the subject's last token in the blocks above the edited one. */
-function pastOf(model: LanguageModel, rows: readonly Row[], layer: number): KeyValueCache | undefined {
-  const lengths = rows.map((r) => r.subject)
-  const longest = Math.max(...lengths)
-  const { dim } = model.config
-  if (longest === 0) return undefined
-  const tokens = { ids: new Int32Array(rows.length * longest), batch: rows.length, seq: longest, lengths }
-  const prefix = stacked(
-    rows.map((r) => r.state.hidden.subarray(0, r.subject * dim)),
-    dim
-  )
-  const { hidden: unused, cache } = model.forward(tokens, {
-    from: { layer: layer + 1, hidden: prefix },
-    keepCache: true
-  })
-  const aligned = leftAlign(cache!, lengths)
-  tf.dispose([prefix, unused])
-  disposeCache(cache)
-  return aligned
-}
-
-/** Rows of vectors of unequal number, padded with zeros on the right: `[rows, longest, dim]`. */
-function stacked(rows: readonly Float32Array[], dim: number): tf.Tensor3D {
-  const width = Math.max(...rows.map((r) => r.length))
-  return tf.tensor3d(concatenated(rows, width), [rows.length, width / dim, dim])
-}
-
-function concatenated(rows: readonly Float32Array[], width: number): Float32Array {
-  const out = new Float32Array(rows.length * width)
-  for (const [i, row] of rows.entries()) out.set(row, i * width)
-  return out
 }
 
 function addTo(sum: Float32Array | Float64Array, values: ArrayLike<number>): void {

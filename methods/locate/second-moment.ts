@@ -190,7 +190,7 @@ function addInto(sum: Float64Array, values: ArrayLike<number>): void {
  * Texts of a corpus, drawn at random (documents are often sorted, and a part of them should look like the whole), up to so many tokens. The corpus is read
  * as often as it takes, and only the texts that are drawn are held.
  */
-function sampleRows(model: LanguageModel, corpus: Corpus, wanted: number): number[][] {
+export function sampleRows(model: LanguageModel, corpus: Corpus, wanted: number): number[][] {
   let count = 0
   let characters = 0
   for (const text of corpus.documents()) {

@@ -1,4 +1,5 @@
 import { UserError } from '../../errors'
+import { codebook } from './codebook'
 import { dense } from './dense'
 import type { PartKind } from './kind'
 import { lowRank } from './low-rank'
@@ -7,7 +8,7 @@ import { prefix } from './prefix'
 import { rules } from './rules'
 
 /** Every kind of part an edit may have; a new one is a file and a line here. */
-export const KINDS = [lowRank, dense, neurons, prefix, rules] as const
+export const KINDS = [lowRank, dense, neurons, codebook, prefix, rules] as const
 
 type PartOf<K> = K extends PartKind<infer P> ? P : never
 export type EditPart = PartOf<(typeof KINDS)[number]>

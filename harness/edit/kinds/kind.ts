@@ -29,8 +29,8 @@ export interface PartKind<P extends AnyPart> {
   textBytes?(part: P): number
   /** @throws UserError when the part cannot act on the model: it would change nothing, and say nothing */
   check(part: P, model: Pick<LanguageModel, 'config' | 'weightShape'>): void
-  /** Several parts of one edit at one site as a single part; without it they act one after another. */
-  merge?(parts: readonly [P, ...P[]]): P
+  /** Several parts of one edit at one site as a single part; without it, and where they cannot be one, they act one after another. */
+  merge?(parts: readonly [P, ...P[]]): P | undefined
   /** What the parts do at their site: row i of the batch carries `parts[i]`. */
   change?(parts: readonly (P | undefined)[]): SiteChange
   /** The weights that the part adds to, such as `layers.3.mlp.proj.weight`; and what it adds to one of them, undefined for all others. */

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { type LanguageModel, openModel, padBatch } from '../../model'
 import { useBackend } from '../../tensor'
 import { edited } from '../edited'
-import type { NeuronsPart } from './neurons'
+import { type NeuronsPart, neurons } from './neurons'
 
 const GOLDEN = join(__dirname, '../../model/golden')
 const NAMES = readdirSync(GOLDEN, { withFileTypes: true }).flatMap((f) => (f.isDirectory() ? [f.name] : []))
@@ -56,5 +56,26 @@ test('what fits no MLP of the model is refused', async () => {
   refused({ site: 'layers.1.mlp.proj' }).toThrow('is at no MLP of this model')
   refused({ dim: 3 }).toThrow("is for a model of width 3, this one's is 32")
   refused({ biases: new Float32Array(1) }).toThrow('has other numbers than 3 neurons want')
+  model.dispose()
+})
+
+test('neurons of several parts are those of one, where they act alike', async () => {
+  const model = await openModel(join(GOLDEN, 'gptj'))
+  const other = partOf(model, {
+    biases: Float32Array.of(0.2, -0.1, 0.4),
+    values: partOf(model).values.map((x) => -2 * x)
+  })
+  const merged = neurons.merge!([partOf(model), other])!
+  expect([merged.neurons, merged.biases.length, merged.keys.length]).toEqual([6, 6, 6 * model.config.dim])
+  const batch = padBatch([[1, 2, 3]])
+  const read = (asked: LanguageModel) =>
+    tf.tidy(() => asked.forward(batch, { to: 2, capture: [SITE] }).captured[SITE]!.dataSync())
+  const added = (part: NeuronsPart) => {
+    const before = read(model)
+    return read(under(model, part)).map((x, i) => x - before[i]!)
+  }
+  const [first, second, both] = [partOf(model), other, merged].map(added)
+  for (const [i, x] of both!.entries()) expect(x).toBeCloseTo(first![i]! + second![i]!, 3)
+  expect(neurons.merge!([partOf(model), partOf(model, { activation: 'silu' })])).toBeUndefined()
   model.dispose()
 })

@@ -1,14 +1,22 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { z } from 'zod'
 import type { SiteChange } from '../../model'
-import { gelu, geluErf } from '../../tensor'
+import { gelu, geluErf, joined, silu } from '../../tensor'
 import type { PartKind } from './kind'
 import { misfit } from './linear-site'
 import { addPerPart } from './rows'
 import { count } from './schema'
 
 /** What a neuron makes of its pre-activation. */
-const ACTIVATIONS = { relu: tf.relu<tf.Tensor2D>, gelu: gelu<tf.Tensor2D>, 'gelu-erf': geluErf<tf.Tensor2D> }
+export const ACTIVATIONS = {
+  relu: tf.relu<tf.Tensor2D>,
+  gelu: gelu<tf.Tensor2D>,
+  'gelu-erf': geluErf<tf.Tensor2D>,
+  silu: silu<tf.Tensor2D>
+}
+export type Activation = keyof typeof ACTIVATIONS
+/** Their names, for schemas. */
+export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as [Activation, ...Activation[]]
 
 /**
  * Further neurons of an MLP: `y += act(x·Kᵀ + b)·V` at a site `layers.N.mlp`; keys K `[neurons, dim]`, biases b `[neurons]`, values V
@@ -19,13 +27,13 @@ export interface NeuronsPart {
   readonly site: string
   readonly neurons: number
   readonly dim: number
-  readonly activation: keyof typeof ACTIVATIONS
+  readonly activation: Activation
   readonly keys: Float32Array
   readonly biases: Float32Array
   readonly values: Float32Array
 }
 
-const activation = z.enum(Object.keys(ACTIVATIONS) as [NeuronsPart['activation']])
+const activation = z.enum(ACTIVATION_NAMES)
 const header = z.object({ site: z.string(), neurons: count, dim: count, activation })
 
 export const neurons: PartKind<NeuronsPart> = {
@@ -49,6 +57,14 @@ export const neurons: PartKind<NeuronsPart> = {
     if (dim !== config.dim) throw misfit(site, `is for a model of width ${dim}, this one's is ${config.dim}`)
     if (keys.length !== n * dim || values.length !== n * dim || biases.length !== n)
       throw misfit(site, `has other numbers than ${n} neurons want`)
+  },
+  merge(parts) {
+    const [first] = parts
+    if (parts.length === 1) return first
+    if (parts.some((p) => p.activation !== first.activation)) return undefined
+    const all = (name: 'keys' | 'biases' | 'values') => joined(parts.map((p) => p[name]))
+    const count = parts.reduce((sum, p) => sum + p.neurons, 0)
+    return { ...first, neurons: count, keys: all('keys'), biases: all('biases'), values: all('values') }
   },
   change: (parts): SiteChange =>
     addPerPart(parts, ({ neurons: n, dim, activation: act, keys, biases, values }, x) => {
