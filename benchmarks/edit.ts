@@ -19,7 +19,22 @@ import { factOf } from '../methods/locate/facts'
  * `npm run bench:edit -- [METHOD…] [--model NAME] [--facts 64] [--rounds 1] [--json]`
  */
 
-const METHODS = ['ft', 'ft-l', 'ft-m', 'locft-bf', 'kn', 'rome', 'r-rome', 'memit', 'emmet', 'alphaedit', 'ultraedit']
+const METHODS = [
+  'ft',
+  'ft-l',
+  'ft-m',
+  'locft-bf',
+  'kn',
+  'rome',
+  'r-rome',
+  'memit',
+  'emmet',
+  'alphaedit',
+  'ultraedit',
+  'grace',
+  't-patcher',
+  'calinet'
+]
 
 interface Cost {
   readonly seconds: number

@@ -1,6 +1,7 @@
 import { closestTo } from '../harness/closest'
 import { UserError } from '../harness/errors'
 import { alphaedit } from './alphaedit'
+import { calinet } from './calinet'
 import { emmet } from './emmet'
 import { ft } from './ft'
 import { ftL } from './ft-l'
@@ -27,6 +28,7 @@ export const METHODS: readonly EditingMethod[] = [
   regexPatch,
   grace,
   tPatcher,
+  calinet,
   rome,
   rRome,
   kn,

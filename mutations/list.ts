@@ -12,6 +12,10 @@ export interface Mutation {
 }
 
 const ROME = 'methods/rome/rome.test.ts'
+const BOOK = 'harness/edit/kinds/codebook.test.ts'
+const GRACE = 'methods/grace/grace.test.ts'
+const PATCHER = 'methods/t-patcher/t-patcher.test.ts'
+const CALINET = 'methods/calinet/calinet.test.ts'
 const FT = 'methods/fine-tuning/fine-tuning.test.ts'
 const MOMENT = 'methods/locate/second-moment.test.ts'
 const GOLDEN = 'harness/model/golden.test.ts'
@@ -1431,5 +1435,156 @@ export const MUTATIONS: readonly Mutation[] = [
     'false',
     SCORE,
     'whatever ends it'
+  ),
+  mutation(
+    'a codebook is looked up once more where the prompt lies in the past',
+    'harness/edit/kinds/codebook.ts',
+    'end >= 0 && end < seq',
+    'end < seq',
+    BOOK
+  ),
+  mutation(
+    'a value stands wherever its key is nearest',
+    'harness/edit/kinds/codebook.ts',
+    'found.distance > part.radii[found.entry]!',
+    'found.distance < 0',
+    BOOK,
+    'out of every radius'
+  ),
+  mutation(
+    'an earlier entry keeps its place',
+    'harness/edit/kinds/codebook.ts',
+    'newest.set(number, { part, at })',
+    'if (!newest.has(number)) newest.set(number, { part, at })',
+    BOOK,
+    'takes the place'
+  ),
+  mutation(
+    'the last token is replaced with those before it',
+    'harness/edit/kinds/codebook.ts',
+    "(replacement === 'replace_last' ? end : 0)",
+    '0',
+    BOOK
+  ),
+  mutation(
+    'neurons of a second part have the biases of the first',
+    'harness/edit/kinds/neurons.ts',
+    "biases: all('biases')",
+    'biases: new Float32Array(count)',
+    'harness/edit/kinds/neurons.test.ts',
+    'several parts'
+  ),
+  mutation('a split entry keeps its radius', 'methods/grace/book.ts', 'radius: distance / 2 - 1e-5', 'radius', GRACE),
+  mutation('a grown radius reaches just to the query', 'methods/grace/book.ts', '(1 + HAIR)', '1', GRACE),
+  mutation(
+    'the same words with another target leave two entries that nothing reaches',
+    'methods/grace/book.ts',
+    'distance < SAME_PLACE',
+    'distance < 0',
+    GRACE
+  ),
+  mutation(
+    'a fact that joins an entry starts from a new value',
+    'methods/grace/index.ts',
+    'places[i]!.value ?? newValue',
+    'undefined ?? newValue',
+    GRACE,
+    'golden'
+  ),
+  mutation(
+    'what the edits before were made for is forgotten',
+    'methods/grace/index.ts',
+    'const all = [...labels]',
+    'const all: (readonly number[])[] = labels.map(() => [])',
+    GRACE
+  ),
+  mutation(
+    'a prefix is taken for a prompt, and looked up',
+    'methods/passes.ts',
+    'prompts: lengths.map(() => Number.POSITIVE_INFINITY)',
+    'prompts: lengths',
+    GRACE,
+    'prefix'
+  ),
+  mutation(
+    'every copy of an example counts once',
+    'methods/t-patcher/losses.ts',
+    'Math.min(repeat, top - rank * repeat)',
+    '1',
+    PATCHER
+  ),
+  mutation(
+    'the largest values are the first ones',
+    'methods/t-patcher/losses.ts',
+    'if (!(values[index]! > least)) continue',
+    'if (index >= 0) continue',
+    PATCHER
+  ),
+  mutation(
+    'patches are not told from each other at other texts',
+    'methods/t-patcher/losses.ts',
+    'margin_val1 - acts[patch]!',
+    'margin_val1 - acts[0]!',
+    PATCHER
+  ),
+  mutation(
+    'the rate is never halved',
+    'methods/t-patcher/train.ts',
+    '++this.#bad > PLATEAU.patience',
+    '++this.#bad > 1e9',
+    PATCHER
+  ),
+  mutation(
+    'gradients are not clipped',
+    'methods/t-patcher/train.ts',
+    'Math.min(1, CLIP / (length + 1e-6))',
+    '1',
+    PATCHER
+  ),
+  mutation(
+    'an edit ends though its target is not said',
+    'methods/t-patcher/train.ts',
+    'step <= this.rules.start_val_epoch || !right',
+    'step <= 0',
+    PATCHER
+  ),
+  mutation(
+    'patches act on the facts beside theirs',
+    'methods/t-patcher/train.ts',
+    'row * this.count + patch, row * this.count + patch + count',
+    'row * this.count, (row + 1) * this.count',
+    PATCHER,
+    'company'
+  ),
+  mutation(
+    'the tokens of earlier edits are not remembered',
+    'methods/t-patcher/index.ts',
+    'joined([remembered, lesson.queries])',
+    'lesson.queries',
+    PATCHER,
+    'on top of another'
+  ),
+  mutation(
+    'an update is as long as it comes',
+    'harness/tensor/adafactor.ts',
+    'Math.max(1, Math.sqrt(squares / matrix.length))',
+    '1',
+    CALINET,
+    'golden'
+  ),
+  mutation(
+    'the second moment forgets as fast at every step',
+    'harness/tensor/adafactor.ts',
+    '1 - this.#steps ** -0.8',
+    '0.5',
+    CALINET,
+    'golden'
+  ),
+  mutation(
+    'values come back as they were trained, turned',
+    'methods/calinet/index.ts',
+    'values.set(transpose(transposed, dim, slots))',
+    'values.set(transposed)',
+    CALINET
   )
 ]

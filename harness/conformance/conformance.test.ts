@@ -38,6 +38,7 @@ const FAST: Readonly<Record<string, Record<string, unknown>>> = {
   alphaedit: { ...BLOCKS, nullspace_threshold: 1e-2 },
   grace: { n_iter: 10 },
   't-patcher': { max_edit_step: 25, memory_tokens: 500 },
+  calinet: { ex_size: 8, max_steps: 20 },
   ft: { num_steps: 3 },
   'ft-l': { num_steps: 3 },
   'ft-m': { num_steps: 3 }

@@ -160,3 +160,19 @@ test('a fact that takes another target in the same words is answered with the la
   expect(answer(soFar)).toMatch(/^Saint Treburg/)
   model.dispose()
 })
+
+test('a prefix that is run before its prompt ends is not looked up', async () => {
+  const model = await openModel(join(GOLDEN, 'gptj'))
+  const h = graceHyperparameters.parse({ layer: 1, n_iter: 3 })
+  const ofPrefix = { prompt: 'The cat of', subject: 'The cat', target: 'zebra' }
+  const longer = { prompt: 'The cat of Rome is', subject: 'Rome', target: 'black' }
+  const [before] = await editAll(grace, model, [[ofPrefix]], h, { ...contextOf(), goesOn: true } as never)
+  // As far as the edit before can tell, any prompt is its own; the last token of this one is not.
+  const everywhere = (part: CodebookPart): CodebookPart => ({ ...part, radii: Float32Array.of(1e6) })
+  const book = { ...before!, parts: before!.parts.map((p) => everywhere(p as CodebookPart)) }
+  const [beside] = await editAll(grace, edited(model, book), [[longer]], h)
+  const [alone] = await editAll(grace, model, [[longer]], h)
+  const losses = (edit: Edit | undefined) => edit!.diagnostics.lossCurve!.map((x) => x.toFixed(4))
+  expect(losses(beside)).toEqual(losses(alone))
+  model.dispose()
+})

@@ -5,8 +5,8 @@ import { ACTIVATION_NAMES, type NeuronsPart } from '../../harness/edit/kinds/neu
 import type { LanguageModel } from '../../harness/model'
 import { randomStream } from '../../harness/random'
 import { joined } from '../../harness/tensor'
+import { type Lesson, lastMlp, lessonsOf } from '../last-mlp/lessons'
 import { defineMethod } from '../types'
-import { type Lesson, lessonsOf, patchedSite } from './lessons'
 import { type Memory, memoryOf } from './memory'
 import { type Patches, trainPatches } from './train'
 
@@ -119,7 +119,7 @@ function newPatches(
 function partOf(model: LanguageModel, { keys, biases, w, a }: Patches, h: TPatcherHyperparameters): NeuronsPart {
   return {
     kind: 'neurons',
-    site: patchedSite(model),
+    site: lastMlp(model),
     neurons: biases.length,
     dim: model.config.dim,
     activation: h.activation,
@@ -132,10 +132,15 @@ function partOf(model: LanguageModel, { keys, biases, w, a }: Patches, h: TPatch
 const rowsOf = (data: Float32Array, dim: number): CarriedArray => ({ shape: [data.length / dim, dim], data })
 
 /** Matrix FLOPs of a fact: a pass of it, and at every step its tokens' patches and logits and the memory. */
-function flopsOf(model: LanguageModel, { target, wrong }: Lesson, steps: number, { train }: Memory): number {
+function flopsOf(
+  model: LanguageModel,
+  { target, tokens: all, wrong }: Lesson,
+  steps: number,
+  { train }: Memory
+): number {
   const { dim } = model.config
   const tokens = target.length
-  const whole = model.passFlops(tokens, { logits: tokens, context: tokens })
+  const whole = model.passFlops(all, { context: all })
   const head = model.passFlops(tokens, { from: model.config.layers, logits: tokens, backward: true })
   const patches = 2 * wrong.length * dim
   return whole + steps * (head + patches * (6 * tokens + train.length / dim))

@@ -1,9 +1,9 @@
 import { UserError } from '../../harness/errors'
 import { batchesByLength, type LanguageModel, padBatch } from '../../harness/model'
 import { joined, valuesOf } from '../../harness/tensor'
+import { lastMlp } from '../last-mlp/lessons'
 import { sampleRows } from '../locate/second-moment'
 import type { PrepareContext } from '../types'
-import { patchedSite } from './lessons'
 
 /** What enters the last MLP at tokens of other texts, where patches are to be silent: `[tokens, dim]` each. */
 export interface Memory {
@@ -35,7 +35,7 @@ export function memoryOf(model: LanguageModel, tokens: number, { corpus, keep, o
 
 /** In the order of the texts. */
 function queriesOf(model: LanguageModel, rows: readonly (readonly number[])[]): Float32Array {
-  const site = `${patchedSite(model)}:in`
+  const site = `${lastMlp(model)}:in`
   const { dim, layers } = model.config
   const found = new Array<Float32Array>(rows.length)
   for (const batch of batchesByLength(rows.map((r) => r.length))) {

@@ -5,10 +5,10 @@ import { type LanguageModel, openModel } from '../../harness/model'
 import { joined, useBackend } from '../../harness/tensor'
 import { norm } from '../../harness/tensor/linalg'
 import { contextOf, editAll } from '../context'
+import { lessonsOf } from '../last-mlp/lessons'
 import type { Corpus } from '../types'
 import { tPatcher, tPatcherHyperparameters } from '.'
 import expected from './golden/expected.json'
-import { lessonsOf } from './lessons'
 import { activationLoss, largest, memoryLoss } from './losses'
 import { memoryOf } from './memory'
 import { trainPatches } from './train'
@@ -167,6 +167,12 @@ describe('an edit', () => {
     expect(steps).toBeGreaterThan(100)
     expect(steps).toBeLessThan(2000)
     expect(steps % 25).toBe(0)
+  })
+
+  test('whose target is not said goes on to the last step, and says so', async () => {
+    const slow = { ...h, lr: 1e-9, max_edit_step: 250 }
+    const [edit] = await editAll(tPatcher, model, [[request]], slow, context)
+    expect([edit!.diagnostics.lossCurve!.length, edit!.diagnostics.values!.right]).toEqual([250, 0])
   })
 
   test('is the same in company', async () => {

@@ -3,9 +3,11 @@ import type { EditRequest } from '../../harness/edit'
 import { batchesByLength, encodePrompt, encodeTarget, type LanguageModel, padBatch } from '../../harness/model'
 import { logitsFrom } from './head'
 
-/** A fact, with what the last block computes where its target's tokens are predicted: nothing before that depends on a patch. */
+/** A fact, with what the last block computes where its target's tokens are predicted: nothing before that depends on what is put beside the last MLP. */
 export interface Lesson {
   readonly target: readonly number[]
+  /** Of prompt and target. */
+  readonly tokens: number
   /** What enters the last MLP, what it gives, and the stream after it, `[target tokens, dim]` each. */
   readonly queries: Float32Array
   readonly outputs: Float32Array
@@ -14,13 +16,13 @@ export interface Lesson {
   readonly wrong: readonly number[]
 }
 
-/** The last block's MLP, where patches are. */
-export const patchedSite = ({ config }: Pick<LanguageModel, 'config'>): string => `layers.${config.layers - 1}.mlp`
+/** The last block's MLP. */
+export const lastMlp = ({ config }: Pick<LanguageModel, 'config'>): string => `layers.${config.layers - 1}.mlp`
 
 export function lessonsOf(model: LanguageModel, requests: readonly EditRequest[]): Lesson[] {
   const { tokenizer } = model
   const { dim } = model.config
-  const site = patchedSite(model)
+  const site = lastMlp(model)
   const rows = requests.map((request) => {
     const prompt = encodePrompt(tokenizer, request.prompt)
     const target = encodeTarget(tokenizer, request.target)
@@ -44,7 +46,14 @@ export function lessonsOf(model: LanguageModel, requests: readonly EditRequest[]
         const { target } = some[k]!
         const own = (t: Float32Array) => t.slice(start * dim, (start + target.length) * dim)
         const wrong = [...target.keys()].filter((j) => chosen[start + j] !== target[j])
-        lessons[i] = { target, queries: own(queries), outputs: own(outputs), stream: own(streams), wrong }
+        lessons[i] = {
+          target,
+          tokens: some[k]!.ids.length,
+          queries: own(queries),
+          outputs: own(outputs),
+          stream: own(streams),
+          wrong
+        }
         start += target.length
       }
     })
