@@ -11,6 +11,7 @@ import { ike } from './ike'
 import { kn } from './kn'
 import { locftBf } from './locft-bf'
 import { memit } from './memit'
+import { mend } from './mend'
 import { rRome } from './r-rome'
 import { regexPatch } from './regex-patch'
 import { rome } from './rome'
@@ -29,6 +30,7 @@ export const METHODS: readonly EditingMethod[] = [
   grace,
   tPatcher,
   calinet,
+  mend,
   rome,
   rRome,
   kn,

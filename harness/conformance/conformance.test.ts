@@ -39,6 +39,7 @@ const FAST: Readonly<Record<string, Record<string, unknown>>> = {
   grace: { n_iter: 10 },
   't-patcher': { max_edit_step: 25, memory_tokens: 500 },
   calinet: { ex_size: 8, max_steps: 20 },
+  mend: { edit_modules: ['layers.7.mlp.fc', 'layers.7.mlp.proj'], rank: 8, accumulate_bs: 2, max_iters: 4 },
   ft: { num_steps: 3 },
   'ft-l': { num_steps: 3 },
   'ft-m': { num_steps: 3 }

@@ -1,7 +1,6 @@
-import * as tf from '@tensorflow/tfjs-core'
 import type { EditRequest } from '../../harness/edit'
 import { batchesByLength, encodePrompt, encodeTarget, type LanguageModel, padBatch } from '../../harness/model'
-import { crossEntropy } from '../../harness/tensor'
+import { outputGradients } from '../output-gradients'
 
 /** A request as ids, and what is to be said from `first` on. */
 export interface AnswerLesson {
@@ -52,7 +51,7 @@ export function answerStates(
     const padded = padBatch(own.map((r) => r.ids))
     const shares = at.map(({ batch }) => 1 / tokens[batch]!)
     const places = Int32Array.from(at, (a) => a.row * padded.seq + a.position)
-    const { inputs, gradients, each } = differentiated(model, padded, at, shares, places, sites, lowest)
+    const { inputs, gradients, each } = outputGradients(model, padded, at, shares, places, sites, lowest)
     let start = 0
     for (const [k, i] of some.entries()) {
       const count = own[k]!.labels.length
@@ -79,52 +78,6 @@ export function answerStates(
       tokens: tokens[batch]!
     }
   })
-}
-
-interface Label {
-  readonly row: number
-  readonly position: number
-  readonly label: number
-}
-
-function differentiated(
-  model: LanguageModel,
-  batch: ReturnType<typeof padBatch>,
-  at: readonly Label[],
-  shares: readonly number[],
-  places: Int32Array,
-  sites: readonly string[],
-  lowest: number
-): { inputs: Float32Array[]; gradients: Float32Array[]; each: Float32Array } {
-  const inputs: Float32Array[] = []
-  let each = new Float32Array()
-  let gradients: Float32Array[] = []
-  tf.tidy(() => {
-    const atAnswers = (t: tf.Tensor) =>
-      tf.gather(t.reshape([-1, t.shape[2]!]), tf.tensor1d(places, 'int32')).dataSync() as Float32Array
-    const entering = model.forward(batch, { to: lowest }).hidden
-    const nothing = sites.map((site) => tf.zeros([batch.batch, batch.seq, model.weightShape(`${site}.weight`)![0]!]))
-    const grads = tf.grads((...added: tf.Tensor[]): tf.Scalar => {
-      const { logits, captured } = model.forward(batch, {
-        from: { layer: lowest, hidden: entering },
-        capture: sites.map((site) => `${site}:in`),
-        changes: new Map(sites.map((site, i) => [site, (_, y) => y.add(added[i]!)])),
-        logitsAt: { rows: Int32Array.from(at, (a) => a.row), positions: Int32Array.from(at, (a) => a.position) }
-      })
-      for (const site of sites) inputs.push(atAnswers(captured[`${site}:in`]!))
-      const losses = crossEntropy(
-        logits!,
-        tf.tensor1d(
-          at.map((a) => a.label),
-          'int32'
-        )
-      )
-      each = losses.dataSync() as Float32Array<ArrayBuffer>
-      return losses.mul(tf.tensor1d([...shares])).sum()
-    })(nothing)
-    gradients = grads.map(atAnswers)
-  })
-  return { inputs, gradients, each }
 }
 
 /** Matrix FLOPs of a batch by its own tokens. */

@@ -2,21 +2,16 @@ import { z } from 'zod'
 import { chunks } from '../../harness/chunks'
 import type { CarriedArray, Edit, EditRequest } from '../../harness/edit'
 import { UserError } from '../../harness/errors'
-import type { LanguageModel, ModelConfig } from '../../harness/model'
+import type { LanguageModel } from '../../harness/model'
 import { norm } from '../../harness/tensor/linalg'
-import { checkLayer } from '../layer'
 import { type Cost, leastChange, partOf } from '../locate/closed-form'
+import { checkMaps, lowestOf, mlpMaps, refuseMissing } from '../mlp-maps'
 import { defineMethod } from '../types'
 import { answerStates, lessonOf, type SiteRows, statesFlops } from './gradients'
 import { RunningNormaliser } from './normaliser'
 
-const MODULE = /^layers\.(\d+)\.mlp\.(?:proj|fc|gate)$/
-
 export const ultraeditHyperparameters = z.strictObject({
-  edit_modules: z
-    .array(z.string().regex(MODULE, 'must be a linear map of an MLP, such as layers.18.mlp.proj'))
-    .min(1)
-    .describe('Linear maps of MLPs that are edited'),
+  edit_modules: mlpMaps,
   lr: z.number().positive().default(1e-6).describe('How far outputs go against their gradient, in whitened units'),
   batch_size: z
     .number()
@@ -42,13 +37,11 @@ export const ultraedit = defineMethod({
     return { edit_modules: Array.from({ length: last - first + 1 }, (_, i) => `layers.${first + i}.mlp.proj`) }
   },
   passesPerToken: (model, h) => 1 + 2 * (1 - lowestOf(h) / model.layers),
-  check,
+  check: (model, h) => checkMaps(model, h),
 
   async *edit(model, groups, h, { before, goesOn }) {
     const sites = h.edit_modules
-    for (const [i, site] of sites.entries())
-      if (model.weightShape(`${site}.weight`) === undefined)
-        throw new UserError(`${model.name} has no ${site}`, { place: `edit_modules.${i}` })
+    refuseMissing(model, h)
     // What one group learns of others is nothing: each begins with what the edits before have left.
     const lessons = groups.map((group) => batchesOf(model, group, h.batch_size))
     const states = answerStates(model, lessons.flat(), sites, lowestOf(h))
@@ -71,13 +64,6 @@ export const ultraedit = defineMethod({
     })
   }
 })
-
-function check(model: ModelConfig, { edit_modules }: UltraeditHyperparameters): void {
-  for (const [i, site] of edit_modules.entries()) checkLayer(model, layerOf(site), `edit_modules.${i}`)
-}
-
-const layerOf = (site: string): number => Number(MODULE.exec(site)![1])
-const lowestOf = ({ edit_modules }: UltraeditHyperparameters): number => Math.min(...edit_modules.map(layerOf))
 
 /** Requests in batches, the longest first. */
 function batchesOf(model: LanguageModel, group: readonly EditRequest[], size: number) {
