@@ -15,6 +15,7 @@ const ROME = 'methods/rome/rome.test.ts'
 const BOOK = 'harness/edit/kinds/codebook.test.ts'
 const GRACE = 'methods/grace/grace.test.ts'
 const PATCHER = 'methods/t-patcher/t-patcher.test.ts'
+const MEND = 'methods/mend/mend.test.ts'
 const CALINET = 'methods/calinet/calinet.test.ts'
 const FT = 'methods/fine-tuning/fine-tuning.test.ts'
 const MOMENT = 'methods/locate/second-moment.test.ts'
@@ -1586,5 +1587,61 @@ export const MUTATIONS: readonly Mutation[] = [
     'values.set(transpose(transposed, dim, slots))',
     'values.set(transposed)',
     CALINET
+  ),
+  mutation(
+    'a new editor has nothing to learn by',
+    'methods/mend/editor.ts',
+    'tf.maximum(before, tf.zerosLike(before))',
+    'tf.relu(before)',
+    MEND,
+    'can learn at once'
+  ),
+  mutation(
+    'spreads are of all rows, not of one less',
+    'methods/mend/editor.ts',
+    'Math.sqrt(s / (n - 1)) + EPSILON',
+    'Math.sqrt(s / n) + EPSILON',
+    MEND,
+    'golden'
+  ),
+  mutation(
+    'what is kept is measured the other way round',
+    'methods/mend/loss.ts',
+    'before.exp().mul(before.sub(after))',
+    'after.exp().mul(after.sub(before))',
+    MEND,
+    'golden'
+  ),
+  mutation(
+    'an example is changed by the edit of another',
+    'methods/mend/loss.ts',
+    'slots[edit * most + row] = at++',
+    'slots[(own.length - 1 - edit) * most + row] = at++',
+    MEND,
+    'their own edit'
+  ),
+  mutation(
+    'how far a map goes is not learnt by',
+    'methods/mend/index.ts',
+    'lr * rows[r * dim + width + o]!',
+    'rows[r * dim + width + o]!',
+    MEND,
+    'golden'
+  ),
+  mutation(
+    'the last editor is kept, not the best',
+    'methods/mend/train.ts',
+    'total.total < state.best.loss',
+    'true',
+    MEND,
+    'makes an editor'
+  ),
+  mutation(
+    'an interrupted training forgets what its optimizer knew',
+    'methods/mend/train.ts',
+    '!.set(data)',
+    '!.set(data.map(() => 0))',
+    MEND,
+    'interrupted'
   )
 ]

@@ -13,6 +13,12 @@ import { trainEditor } from './train'
 /** Names as in the configurations of eric-mitchell/mend. */
 export const mendHyperparameters = z.strictObject({
   edit_modules: mlpMaps,
+  reduction: z
+    .enum(['mean', 'each'])
+    .default('mean')
+    .describe(
+      "Loss of an edit of several facts: 'mean' over all their tokens (the code), 'each' fact's own mean, added up: what an editor that learnt from single edits knows"
+    ),
   rank: z.number().int().min(1).default(1920).describe('Of the matrices of the networks, at most'),
   edit_lr: z.number().default(1e-4).describe('How far every map goes at first; learnt'),
   lr: z.number().positive().default(1e-6).describe('Learning rate of Adam for the networks'),
@@ -32,7 +38,8 @@ export const mendHyperparameters = z.strictObject({
 })
 type MendHyperparameters = z.output<typeof mendHyperparameters>
 
-const { shape } = mendHyperparameters
+/** All but what is done at the edit. */
+const { reduction: _, ...learntBy } = mendHyperparameters.shape
 
 /** Model Editor Networks with Gradient Decomposition: a network turns the two factors of a fine-tuning gradient into those of an edit (README.md). */
 export const mend = defineMethod({
@@ -50,7 +57,7 @@ export const mend = defineMethod({
   }),
   passesPerToken: (model, h) => 1 + 2 * (1 - lowestOf(h) / model.layers),
   check: (model, h) => checkMaps(model, h),
-  trainedBy: Object.keys(shape),
+  trainedBy: Object.keys(learntBy),
 
   train(model, cases, h, context) {
     refuseMissing(model, h)
@@ -74,7 +81,7 @@ function edited(model: LanguageModel, requests: readonly EditRequest[], h: MendH
   const factors = factorsOf(
     model,
     rows,
-    rows.map(() => 1 / labels),
+    rows.map((r) => 1 / (h.reduction === 'mean' ? labels : r.labels.length)),
     h.edit_modules,
     lowest
   )
