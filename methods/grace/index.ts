@@ -147,7 +147,9 @@ function partOf(
 function bookBefore({ before }: EditContext, site: string): Book {
   const part = before?.parts.find((p): p is CodebookPart => p.kind === 'codebook' && p.site === site)
   const carried = before?.carry?.labels
-  if (part === undefined || carried === undefined) return { part: undefined, labels: [] }
+  if (part === undefined) return { part, labels: [] }
+  if (carried === undefined)
+    throw new Error('the codebook of the edits before comes without the targets it was made for')
   const [entries = 0, longest = 0] = carried.shape
   const labels = Array.from({ length: entries }, (_, i) =>
     [...carried.data.subarray(i * longest, (i + 1) * longest)].filter((id) => id >= 0)

@@ -68,7 +68,8 @@ export const tPatcher = defineMethod({
   async *edit(model, groups, h, { before, goesOn, seed }, memory) {
     const { dim } = model.config
     const remembered = before?.carry?.memory?.data ?? new Float32Array()
-    const known = { train: joined([memory.train, remembered]), val: joined([memory.val, remembered]) }
+    const beside = (m: Float32Array) => (remembered.length === 0 ? m : joined([m, remembered]))
+    const known = { train: beside(memory.train), val: beside(memory.val) }
     for (const some of chunks(groups, TOGETHER)) {
       const requests = some.map(([request]) => request!)
       const lessons = lessonsOf(model, requests).map((l) => ({ ...l, wrong: l.wrong.slice(0, h.max_add_neuron_num) }))
