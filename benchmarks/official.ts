@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { findDataset, loadCases } from '../datasets'
 import type { EditCase } from '../datasets/types'
 import { publishedValues } from '../harness/config/published'
-import { type Edit, type EditRequest, type LowRankPart, subjectEnd } from '../harness/edit'
+import { type Edit, type EditPart, type EditRequest, type LowRankPart, subjectEnd } from '../harness/edit'
+import { kindOf } from '../harness/edit/kinds'
 import { openModel, readSafetensorsHeader, readTensor, resolveModel, writeSafetensors } from '../harness/model'
 import type { AnswerRow } from '../harness/results/rows'
 import { describeCorpus, openCorpus } from '../harness/runner/corpus'
@@ -11,7 +12,7 @@ import { cacheDir } from '../harness/runner/machine'
 import { BOOK_GRADING } from '../harness/scoring/grade'
 import { askBase, askEdited } from '../harness/scoring/score-cases'
 import { summariseAnswers } from '../harness/scoring/summarise'
-import { useBackend } from '../harness/tensor'
+import { useBackend, valuesOf } from '../harness/tensor'
 import { norm } from '../harness/tensor/linalg'
 import { findMethod } from '../methods'
 import { contextOf, editAll } from '../methods/context'
@@ -109,17 +110,9 @@ function officialEdits(folder: string, { method, layers, edits }: Chosen): Edit[
 }
 
 /** ‖ours − theirs‖ / ‖theirs‖ of a change of a weight, as whole matrices. */
-function relativeError(ours: LowRankPart, theirs: LowRankPart): number {
-  const [a, b] = [matrixOf(ours), matrixOf(theirs)]
-  return norm(a.map((x, i) => x - b[i]!)) / norm(b)
-}
-
-function matrixOf({ u, v, rank, out, in: width }: LowRankPart): Float64Array {
-  const matrix = new Float64Array(out * width)
-  for (let o = 0; o < out; o++)
-    for (let r = 0; r < rank; r++)
-      for (let i = 0; i < width; i++) matrix[o * width + i]! += u[o * rank + r]! * v[i * rank + r]!
-  return matrix
+function relativeError(ours: EditPart, theirs: EditPart): number {
+  const [a, b] = [ours, theirs].map((part) => valuesOf(() => kindOf(part).weightDelta!(part, `${part.site}.weight`)!))
+  return norm(a!.map((x, i) => x - b![i]!)) / norm(b!)
 }
 
 async function score(folder: string): Promise<void> {
@@ -127,9 +120,7 @@ async function score(folder: string): Promise<void> {
   const { model, method, cases, groups, h, context } = await setUp(chosen)
   const theirs = officialEdits(folder, chosen)
   const ours = await editAll(method, model, groups, h, context)
-  const errors = ours.flatMap((edit, i) =>
-    edit.parts.map((part, p) => relativeError(part as LowRankPart, theirs[i]!.parts[p] as LowRankPart))
-  )
+  const errors = ours.flatMap((edit, i) => edit.parts.map((part, p) => relativeError(part, theirs[i]!.parts[p]!)))
   const base = askBase(model, cases, { localityTokens: 8, measures: [] })
   const answers = (edits: readonly Edit[]): readonly AnswerRow[] => {
     const ofCase = cases.map((_, i) => edits[Math.floor(i / chosen.held)]!)

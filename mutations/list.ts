@@ -1552,8 +1552,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'patches act on the facts beside theirs',
     'methods/t-patcher/train.ts',
-    'row * this.count + patch, row * this.count + patch + count',
-    'row * this.count, (row + 1) * this.count',
+    'row * this.#count + patch, row * this.#count + patch + count',
+    'row * this.#count, (row + 1) * this.#count',
     PATCHER,
     'company'
   ),
@@ -1631,7 +1631,7 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'the last editor is kept, not the best',
     'methods/mend/train.ts',
-    'total.total < state.best.loss',
+    'seen.total < state.best.loss',
     'true',
     MEND,
     'makes an editor'

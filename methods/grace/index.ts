@@ -3,9 +3,10 @@ import { z } from 'zod'
 import { chunks } from '../../harness/chunks'
 import type { CarriedArray, Edit, EditRequest } from '../../harness/edit'
 import { type CodebookPart, REPLACEMENTS } from '../../harness/edit/kinds/codebook'
-import { encodePrompt, encodeTarget, type LanguageModel } from '../../harness/model'
+import type { LanguageModel } from '../../harness/model'
 import { randomStream } from '../../harness/random'
 import { linear, valuesOf } from '../../harness/tensor'
+import { answerRow } from '../answer-row'
 import { checkLayer } from '../layer'
 import { defineMethod, type EditContext } from '../types'
 import { type Book, type Placed, placed } from './book'
@@ -65,11 +66,11 @@ export const grace = defineMethod({
       const requests = some.map(([request]) => request!)
       const lessons = lessonsOf(
         model,
-        requests.map((r) => toLearn(model, r)),
+        requests.map((r) => answerRow(model, r)),
         h.layer,
         site
       )
-      const places = lessons.map(({ query, target }) => placed(book, query, target, h))
+      const places = lessons.map(({ query, labels }) => placed(book, query, labels, h))
       const values = lessons.map((lesson, i) =>
         Float32Array.from(places[i]!.value ?? newValue(model, requests[i]!, lesson, site, h, context))
       )
@@ -77,7 +78,7 @@ export const grace = defineMethod({
       yield lessons.map((lesson, i): Edit => {
         const place = places[i]!
         const { entry, radius } = place
-        const carry = context.goesOn === true ? { carry: { labels: labelsWith(book, entry, lesson.target) } } : {}
+        const carry = context.goesOn === true ? { carry: { labels: labelsWith(book, entry, lesson.labels) } } : {}
         return {
           method: 'grace',
           requests: [requests[i]!],
@@ -93,12 +94,6 @@ export const grace = defineMethod({
     }
   }
 })
-
-function toLearn({ tokenizer }: LanguageModel, request: EditRequest) {
-  const prompt = encodePrompt(tokenizer, request.prompt)
-  const target = encodeTarget(tokenizer, request.target)
-  return { ids: [...prompt, ...target.slice(0, -1)], prompt: prompt.length, target }
-}
 
 /** The same for a fact in any company. */
 function newValue(

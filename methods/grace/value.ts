@@ -4,31 +4,25 @@ import { UserError } from '../../harness/errors'
 import { batchesByLength, disposeCache, type KeyValueCache, type LanguageModel, padBatch } from '../../harness/model'
 import { crossEntropy } from '../../harness/tensor'
 import { Adam } from '../../harness/tensor/optimizer'
+import type { AnswerRow } from '../answer-row'
 import { pastOf, stacked } from '../passes'
 
 /** A prompt with its target, and what the model computes before the site. */
-export interface Lesson {
-  /** Prompt, and all but the last token of the target. */
-  readonly ids: readonly number[]
-  /** Tokens of the prompt. */
-  readonly prompt: number
-  readonly target: readonly number[]
+export interface Lesson extends AnswerRow {
   /** What enters the block of the site, `[tokens, dim]`. */
   readonly entering: Float32Array
   /** What goes into the site at the last token of the prompt, `[in]`. */
   readonly query: Float32Array
 }
 
-export type ToLearn = Pick<Lesson, 'ids' | 'prompt' | 'target'>
-
 /** What the model computes for some prompts up to a site. */
-export function lessonsOf(model: LanguageModel, rows: readonly ToLearn[], layer: number, site: string): Lesson[] {
+export function lessonsOf(model: LanguageModel, rows: readonly AnswerRow[], layer: number, site: string): Lesson[] {
   const lessons = new Array<Lesson>(rows.length)
   const { dim } = model.config
   for (const batch of batchesByLength(rows.map((r) => r.ids.length))) {
     const some = batch.map((i) => rows[i]!)
-    const tokens = { ...padBatch(some.map((r) => r.ids)), prompts: some.map((r) => r.prompt) }
-    const last = Int32Array.from(some, ({ prompt }, i) => i * tokens.seq + prompt - 1)
+    const tokens = { ...padBatch(some.map((r) => r.ids)), prompts: some.map((r) => r.first + 1) }
+    const last = Int32Array.from(some, ({ first }, i) => i * tokens.seq + first)
     tf.tidy(() => {
       const { captured } = model.forward(tokens, { to: layer + 1, capture: [`layers.${layer}.in`, `${site}:in`] })
       const inputs = captured[`${site}:in`]!
@@ -103,8 +97,8 @@ export function trainValues(
 }
 
 /** The first position that the value reaches. */
-const startOf = ({ prompt }: ToLearn, { replacement }: Pick<ValueHyperparameters, 'replacement'>): number =>
-  replacement === 'replace_last' ? prompt - 1 : 0
+const startOf = ({ first }: AnswerRow, { replacement }: Pick<ValueHyperparameters, 'replacement'>): number =>
+  replacement === 'replace_last' ? first : 0
 
 function bundleOf(
   model: LanguageModel,
@@ -134,17 +128,17 @@ function lossOf(
   const [batch, seq] = suffix.shape
   const out = values[rows[0]!]!.length
   const starts = lessons.map((l) => startOf(l, h))
-  const labels = lessons.flatMap(({ prompt, target }, row) =>
-    target.map((label, j) => ({ row, position: prompt - 1 + j - starts[row]!, label, share: 1 / target.length }))
+  const labels = lessons.flatMap(({ first, labels: own }, row) =>
+    own.map((label, j) => ({ row, position: first + j - starts[row]!, label, share: 1 / own.length }))
   )
   const tokens = {
     ids: new Int32Array(batch * seq),
     batch,
     seq,
     lengths: lessons.map((l, k) => l.ids.length - starts[k]!),
-    prompts: lessons.map((l) => l.prompt)
+    prompts: lessons.map((l) => l.first + 1)
   }
-  const places = lessons.map((l, at) => ({ at, end: l.prompt - 1 - starts[at]!, replacement: h.replacement }))
+  const places = lessons.map((l, at) => ({ at, end: l.first - starts[at]!, replacement: h.replacement }))
   const flat = new Float32Array(batch * out)
   for (const [k, row] of rows.entries()) flat.set(values[row]!, k * out)
   const losses = new Float32Array(batch)
@@ -180,10 +174,10 @@ function lossOf(
 }
 
 /** Matrix FLOPs of one fact by its own tokens: the pass up to the site, and what every step runs. */
-export function graceFlops(model: LanguageModel, lesson: ToLearn, h: ValueHyperparameters): number {
+export function graceFlops(model: LanguageModel, lesson: AnswerRow, h: ValueHyperparameters): number {
   const context = lesson.ids.length
   const start = startOf(lesson, h)
-  const logits = lesson.target.length
+  const logits = lesson.labels.length
   const above = {
     from: h.layer,
     context,

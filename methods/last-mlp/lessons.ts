@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { EditRequest } from '../../harness/edit'
-import { batchesByLength, encodePrompt, encodeTarget, type LanguageModel, padBatch } from '../../harness/model'
+import { batchesByLength, type LanguageModel, padBatch } from '../../harness/model'
+import { answerRow } from '../answer-row'
 import { logitsFrom } from './head'
 
 /** A fact, with what the last block computes where its target's tokens are predicted: nothing before that depends on what is put beside the last MLP. */
@@ -20,21 +21,16 @@ export interface Lesson {
 export const lastMlp = ({ config }: Pick<LanguageModel, 'config'>): string => `layers.${config.layers - 1}.mlp`
 
 export function lessonsOf(model: LanguageModel, requests: readonly EditRequest[]): Lesson[] {
-  const { tokenizer } = model
   const { dim } = model.config
   const site = lastMlp(model)
-  const rows = requests.map((request) => {
-    const prompt = encodePrompt(tokenizer, request.prompt)
-    const target = encodeTarget(tokenizer, request.target)
-    return { ids: [...prompt, ...target.slice(0, -1)], prompt: prompt.length, target }
-  })
+  const rows = requests.map((request) => answerRow(model, request))
   const lessons = new Array<Lesson>(rows.length)
   for (const batch of batchesByLength(rows.map((r) => r.ids.length))) {
     tf.tidy(() => {
       const some = batch.map((i) => rows[i]!)
-      const tokens = { ...padBatch(some.map((r) => r.ids)), prompts: some.map((r) => r.prompt) }
+      const tokens = { ...padBatch(some.map((r) => r.ids)), prompts: some.map((r) => r.first + 1) }
       const { hidden, captured } = model.forward(tokens, { capture: [`${site}:in`, site] })
-      const places = some.flatMap(({ prompt, target }, row) => target.map((_, j) => row * tokens.seq + prompt - 1 + j))
+      const places = some.flatMap(({ first, labels }, row) => labels.map((_, j) => row * tokens.seq + first + j))
       const at = (t: tf.Tensor3D) => tf.gather(t.reshape([-1, dim]), tf.tensor1d(places, 'int32')) as tf.Tensor2D
       const stream = at(hidden)
       const chosen = logitsFrom(model, stream).argMax(1).dataSync()
@@ -43,7 +39,7 @@ export function lessonsOf(model: LanguageModel, requests: readonly EditRequest[]
       ) as [Float32Array, Float32Array, Float32Array]
       let start = 0
       for (const [k, i] of batch.entries()) {
-        const { target } = some[k]!
+        const { labels: target } = some[k]!
         const own = (t: Float32Array) => t.slice(start * dim, (start + target.length) * dim)
         const wrong = [...target.keys()].filter((j) => chosen[start + j] !== target[j])
         lessons[i] = {

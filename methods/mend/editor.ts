@@ -52,6 +52,27 @@ export function groupsOf(model: LanguageModel, sites: readonly string[]): Group[
   return [...groups.values()]
 }
 
+/** An editor of zeros. */
+function blankEditor(model: LanguageModel, sites: readonly string[], rank: number): Editor {
+  const groups = groupsOf(model, sites)
+  const weights = new Map<string, Float32Array>()
+  const spreads = new Map<string, Spread>()
+  for (const { name, in: width, out, sites: own } of groups) {
+    const dim = width + out
+    const inside = Math.min(rank, dim)
+    for (let layer = 0; layer < LAYERS; layer++) {
+      weights.set(`${name}.${layer}.u`, new Float32Array(dim * inside))
+      weights.set(`${name}.${layer}.v`, new Float32Array(inside * dim))
+      weights.set(`${name}.${layer}.bias`, new Float32Array(dim))
+      weights.set(`${name}.${layer}.scale`, new Float32Array(own.length * dim))
+      weights.set(`${name}.${layer}.shift`, new Float32Array(own.length * dim))
+    }
+    spreads.set(name, { count: 0, mean: new Float64Array(dim), squares: new Float64Array(dim) })
+  }
+  weights.set('lr', new Float32Array(sites.length))
+  return { groups, weights, spreads, rank }
+}
+
 /** An editor that gives what it gets: u is zero, v of normal numbers. */
 export function newEditor(
   model: LanguageModel,
@@ -60,27 +81,16 @@ export function newEditor(
   editLr: number,
   seed: number
 ): Editor {
-  const groups = groupsOf(model, sites)
-  const weights = new Map<string, Float32Array>()
-  const spreads = new Map<string, Spread>()
-  for (const { name, in: width, out, sites: own } of groups) {
-    const dim = width + out
-    const inside = Math.min(rank, dim)
+  const editor = blankEditor(model, sites, rank)
+  editor.weights.get('lr')!.fill(editLr)
+  for (const { name } of editor.groups)
     for (let layer = 0; layer < LAYERS; layer++) {
       const random = randomStream(seed, 'mend', `${name}.${layer}`)
-      weights.set(`${name}.${layer}.u`, new Float32Array(dim * inside))
-      weights.set(
-        `${name}.${layer}.v`,
-        Float32Array.from({ length: inside * dim }, () => random.normal())
-      )
-      weights.set(`${name}.${layer}.bias`, new Float32Array(dim))
-      weights.set(`${name}.${layer}.scale`, new Float32Array(own.length * dim).fill(1))
-      weights.set(`${name}.${layer}.shift`, new Float32Array(own.length * dim))
+      const v = editor.weights.get(`${name}.${layer}.v`)!
+      for (let i = 0; i < v.length; i++) v[i] = random.normal()
+      editor.weights.get(`${name}.${layer}.scale`)!.fill(1)
     }
-    spreads.set(name, { count: 0, mean: new Float64Array(dim), squares: new Float64Array(dim) })
-  }
-  weights.set('lr', new Float32Array(sites.length).fill(editLr))
-  return { groups, weights, spreads, rank }
+  return editor
 }
 
 /** Shape of an editor's weight. */
@@ -170,7 +180,7 @@ export function artifactOf({ groups, weights, spreads }: Editor, json: Readonly<
 
 /** The editor that an artifact holds. */
 export function editorOf(model: LanguageModel, sites: readonly string[], rank: number, { tensors }: Artifact): Editor {
-  const made = newEditor(model, sites, rank, 0, 0)
+  const made = blankEditor(model, sites, rank)
   for (const [name, data] of made.weights) data.set(tensors[name]!.data)
   for (const [name, spread] of made.spreads) {
     const { data } = tensors[`${name}.spread`]!

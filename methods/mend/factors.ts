@@ -1,24 +1,11 @@
-import { batchesByLength, encodePrompt, encodeTarget, type LanguageModel, padBatch } from '../../harness/model'
+import { batchesByLength, encodePrompt, type LanguageModel, padBatch } from '../../harness/model'
 import { joined } from '../../harness/tensor'
+import type { AnswerRow } from '../answer-row'
 import { outputGradients } from '../output-gradients'
 import type { Factors } from './editor'
 
-/** A prompt with its target, as ids. */
-export interface Row {
-  readonly ids: readonly number[]
-  /** Position that predicts the target's first token. */
-  readonly first: number
-  readonly labels: readonly number[]
-}
-
-export function rowOf({ tokenizer }: LanguageModel, prompt: string, target: string): Row {
-  const asked = encodePrompt(tokenizer, prompt)
-  const labels = encodeTarget(tokenizer, target)
-  return { ids: [...asked, ...labels.slice(0, -1)], first: asked.length - 1, labels }
-}
-
 /** A prompt and what is said after it, all of it to be kept as it is. */
-export function textOf({ tokenizer }: LanguageModel, prompt: string, said: readonly number[]): Row {
+export function textOf({ tokenizer }: LanguageModel, prompt: string, said: readonly number[]): AnswerRow {
   const asked = encodePrompt(tokenizer, prompt)
   return { ids: [...asked, ...said], first: asked.length - 1, labels: said }
 }
@@ -36,7 +23,7 @@ export interface RowFactors {
  */
 export function factorsOf(
   model: LanguageModel,
-  rows: readonly Row[],
+  rows: readonly AnswerRow[],
   shares: readonly number[],
   sites: readonly string[],
   lowest: number

@@ -4,10 +4,11 @@ import type { Edit, EditPart, EditRequest } from '../../harness/edit'
 import { UserError } from '../../harness/errors'
 import type { LanguageModel } from '../../harness/model'
 import { joined, valuesOf } from '../../harness/tensor'
+import { answerRow } from '../answer-row'
 import { checkMaps, lowestOf, mlpMaps, refuseMissing } from '../mlp-maps'
 import { defineMethod } from '../types'
 import { type Editor, editorOf, type Group, normalised, tensorsOf, transformed } from './editor'
-import { factorsOf, type RowFactors, rowOf } from './factors'
+import { factorsOf, type RowFactors } from './factors'
 import { trainEditor } from './train'
 
 /** Names as in the configurations of eric-mitchell/mend. */
@@ -76,7 +77,7 @@ export const mend = defineMethod({
 
 function edited(model: LanguageModel, requests: readonly EditRequest[], h: MendHyperparameters, editor: Editor): Edit {
   const lowest = lowestOf(h)
-  const rows = requests.map(({ prompt, target }) => rowOf(model, prompt, target))
+  const rows = requests.map((request) => answerRow(model, request))
   const labels = rows.reduce((sum, r) => sum + r.labels.length, 0)
   const factors = factorsOf(
     model,

@@ -1,14 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { type LanguageModel, padBatch } from '../../harness/model'
 import { crossEntropy } from '../../harness/tensor'
+import type { AnswerRow } from '../answer-row'
 import { count, type Editor, type Group, normalised, tensorsOf, transformed } from './editor'
-import { factorsOf, type Row, type RowFactors } from './factors'
+import { factorsOf, type RowFactors } from './factors'
 
 /** What an editor learns from: an edit, another way to ask for it, and a text that it is to leave alone. */
 export interface Example {
-  readonly edit: Row
-  readonly asked: Row
-  readonly kept: Row
+  readonly edit: AnswerRow
+  readonly asked: AnswerRow
+  readonly kept: AnswerRow
 }
 
 export interface LossRules {
@@ -144,7 +145,7 @@ interface Pass {
 }
 
 /** @param where logits are wanted: where labels are predicted, or at all tokens */
-function passOf(model: LanguageModel, rows: readonly Row[], lowest: number, where: 'labels' | 'all'): Pass {
+function passOf(model: LanguageModel, rows: readonly AnswerRow[], lowest: number, where: 'labels' | 'all'): Pass {
   const tokens = { ...padBatch(rows.map((r) => r.ids)), prompts: rows.map((r) => r.first + 1) }
   const hidden = model.forward(tokens, { to: lowest }).hidden
   const at = rows.flatMap((r, row) =>

@@ -1,16 +1,16 @@
 import { join } from 'node:path'
 import { findDataset, loadCases } from '../../datasets'
-import { type EditRequest, edited } from '../../harness/edit'
-import type { DensePart } from '../../harness/edit/kinds/dense'
-import type { LowRankPart } from '../../harness/edit/kinds/low-rank'
+import { type EditPart, type EditRequest, edited } from '../../harness/edit'
+import { kindOf } from '../../harness/edit/kinds'
 import { encodeTarget, type LanguageModel, openModel, readSafetensorsHeader, readTensor } from '../../harness/model'
-import { useBackend } from '../../harness/tensor'
+import { useBackend, valuesOf } from '../../harness/tensor'
 import { norm } from '../../harness/tensor/linalg'
+import { answerRow } from '../answer-row'
 import { contextOf } from '../context'
 import type { Artifact, TrainingContext } from '../types'
 import { mend, mendHyperparameters } from '.'
 import { artifactOf, type Editor, newEditor } from './editor'
-import { rowOf, textOf } from './factors'
+import { textOf } from './factors'
 import expected from './golden/expected.json'
 import { editorLoss } from './loss'
 
@@ -49,8 +49,8 @@ describe('golden', () => {
     for (const [i, { prompt, target, asked, kept }] of expected.examples.entries()) {
       const said = encodeTarget(model.tokenizer, kept[1]!.trim())
       const example = {
-        edit: rowOf(model, prompt, target.trim()),
-        asked: rowOf(model, asked, target.trim()),
+        edit: answerRow(model, { prompt, target: target.trim() }),
+        asked: answerRow(model, { prompt: asked, target: target.trim() }),
         kept: textOf(model, kept[0]!, said)
       }
       const { losses, gradients } = editorLoss(model, editor, [example], expected.sites, 1, expected, true)
@@ -81,8 +81,8 @@ describe('golden', () => {
 
   test('examples of one step have each their own edit: the loss is the mean of theirs', () => {
     const examples = expected.examples.map(({ prompt, target, asked, kept }) => ({
-      edit: rowOf(model, prompt, target.trim()),
-      asked: rowOf(model, asked, target.trim()),
+      edit: answerRow(model, { prompt, target: target.trim() }),
+      asked: answerRow(model, { prompt: asked, target: target.trim() }),
       kept: textOf(model, kept[0]!, encodeTarget(model.tokenizer, kept[1]!.trim()))
     }))
     const lossOf = (some: typeof examples) =>
@@ -96,8 +96,8 @@ describe('golden', () => {
     const fresh = newEditor(model, expected.sites, expected.rank, 1e-4, 0)
     const { prompt, target, asked, kept } = expected.examples[0]!
     const example = {
-      edit: rowOf(model, prompt, target.trim()),
-      asked: rowOf(model, asked, target.trim()),
+      edit: answerRow(model, { prompt, target: target.trim() }),
+      asked: answerRow(model, { prompt: asked, target: target.trim() }),
       kept: textOf(model, kept[0]!, [5, 6])
     }
     const { gradients } = editorLoss(model, fresh, [example], expected.sites, 1, expected, true)
@@ -116,21 +116,14 @@ describe('golden', () => {
     expect(edits[0]!.parts.map((p) => p.site)).toEqual(expected.sites)
     for (const part of edits[0]!.parts) {
       const known = readTensor(part.site!, tensors.get(part.site!)!)
-      const delta = matrixOf(part as LowRankPart | DensePart)
+      const delta = matrixOf(part)
       expect(norm(delta.map((x, i) => x - known[i]!)) / norm(known)).toBeLessThan(1e-3)
     }
   })
 })
 
-function matrixOf(part: LowRankPart | DensePart): Float32Array {
-  if (part.kind === 'dense') return part.delta
-  const { u, v, rank, out, in: width } = part
-  const matrix = new Float32Array(out * width)
-  for (let o = 0; o < out; o++)
-    for (let i = 0; i < width; i++)
-      for (let r = 0; r < rank; r++) matrix[o * width + i]! += u[o * rank + r]! * v[i * rank + r]!
-  return matrix
-}
+const matrixOf = (part: EditPart): Float32Array =>
+  valuesOf(() => kindOf(part).weightDelta!(part, `${part.site}.weight`)!)
 
 test("each fact's own mean writes of several what they write alone, added up", async () => {
   const model = await openModel(join(__dirname, '../../harness/model/golden/gpt2'))
@@ -145,7 +138,7 @@ test("each fact's own mean writes of several what they write alone, added up", a
   const groups = [requests, ...requests.map((r) => [r])]
   const matrices: Float32Array[][] = []
   for await (const [edit] of mend.edit(model, groups, h, contextOf(), prepared))
-    matrices.push(edit!.parts.map((p) => matrixOf(p as LowRankPart | DensePart)))
+    matrices.push(edit!.parts.map(matrixOf))
   const [together, ...alone] = matrices
   for (const [i, all] of together!.entries()) {
     const sum = all.map((_, j) => alone.reduce((s, m) => s + m[i]![j]!, 0))
@@ -233,6 +226,12 @@ describe('training', () => {
         true
       ])
     expect(resumed.json).toEqual(whole.json)
+  })
+
+  test('that diverges is refused', async () => {
+    const wild = mendHyperparameters.parse({ ...rules, edit_lr: Number.MAX_VALUE, max_iters: 8 })
+    const context = { ...contextOf(), onProgress: () => {}, checkpoint: () => undefined, saveCheckpoint: () => {} }
+    await expect(mend.train!(model, cases(), wild, context)).rejects.toThrow('did anything finite')
   })
 
   test('wants cases', async () => {

@@ -4,9 +4,10 @@ import type { LanguageModel } from '../../harness/model'
 import { randomStream } from '../../harness/random'
 import { norm } from '../../harness/tensor/linalg'
 import { Adam, type Moments } from '../../harness/tensor/optimizer'
+import { type AnswerRow, answerRow } from '../answer-row'
 import type { Artifact, TrainingContext } from '../types'
 import { artifactOf, type Editor, editorOf, newEditor } from './editor'
-import { type Row, rowOf, textOf } from './factors'
+import { textOf } from './factors'
 import { type Example, editorLoss, type LossRules } from './loss'
 
 export interface TrainingRules extends LossRules {
@@ -31,9 +32,9 @@ const HELD_BACK = { most: 50, share: 0.1 }
 
 /** A case as examples: one edit, asked for in several ways, beside several texts to keep. */
 interface Lesson {
-  readonly edit: Row
-  readonly asked: readonly Row[]
-  readonly kept: readonly Row[]
+  readonly edit: AnswerRow
+  readonly asked: readonly AnswerRow[]
+  readonly kept: readonly AnswerRow[]
 }
 
 /** Trains an editor on cases, and keeps the one that does best on some that are held back. */
@@ -84,15 +85,18 @@ export async function trainEditor(
     const done = update + 1
     onProgress({ step: done * rules.accumulate_bs, steps: rules.max_iters, loss: losses.total })
     if (done % between !== 0 && done !== updates) continue
-    const total = meanLoss(model, editor, heldExamples, sites, lowest, rules)
-    log('validation', { step: done * rules.accumulate_bs, ...total })
-    if (total.total < state.best.loss) {
-      state.best = { loss: total.total, at: done, artifact: copyOf(artifactOf(editor, {})) }
-    }
+    const { losses: seen } = editorLoss(model, editor, heldExamples, sites, lowest, rules, false)
+    log('validation', { step: done * rules.accumulate_bs, ...seen })
+    if (seen.total < state.best.loss)
+      state.best = { loss: seen.total, at: done, artifact: copyOf(artifactOf(editor, {})) }
     saveCheckpoint(stored(state, done))
     if ((done - state.best.at) * rules.accumulate_bs >= rules.early_stop_patience) break
   }
   const { artifact, loss, at } = state.best
+  if (!Number.isFinite(loss))
+    throw new UserError('no editor on the way did anything finite with what is held back', {
+      hint: 'training diverged: try a smaller lr or lr_lr'
+    })
   return { ...artifact, json: { loss, steps: at * rules.accumulate_bs } }
 }
 
@@ -173,32 +177,19 @@ function exampleOf({ edit, asked, kept }: Lesson, all: readonly Lesson[], seed: 
   return { edit, asked: random.pick(asked), kept: random.pick(texts) }
 }
 
-function meanLoss(
-  model: LanguageModel,
-  editor: Editor,
-  examples: readonly Example[],
-  sites: readonly string[],
-  lowest: number,
-  rules: LossRules
-) {
-  const { losses } = editorLoss(model, editor, examples, sites, lowest, rules, false)
-  return losses
-}
-
 /** Cases with a way to ask for their edit in other words; what is to be kept is the model's own answer. */
 async function lessonsOf(model: LanguageModel, cases: AsyncIterable<EditCase>): Promise<Lesson[]> {
   const found: { lesson: Omit<Lesson, 'kept'>; keep: string[] }[] = []
   for await (const { requests, probes } of cases) {
-    const { prompt, target } = requests[0]
     const paraphrases = probes.flatMap((p) =>
       p.property === 'generality' && p.expected !== 'same-as-before' && p.writes === undefined && p.expected.length > 0
-        ? [rowOf(model, p.prompt, p.expected[0]!)]
+        ? [answerRow(model, { prompt: p.prompt, target: p.expected[0]! })]
         : []
     )
     const keep = probes.flatMap((p) =>
       p.property === 'locality' && p.expected === 'same-as-before' && !APART.includes(p.kind) ? [p.prompt] : []
     )
-    const edit = rowOf(model, prompt, target)
+    const edit = answerRow(model, requests[0])
     found.push({
       lesson: { edit, asked: paraphrases.length > 0 ? paraphrases : [edit] },
       keep: keep.slice(0, KEPT_TEXTS)

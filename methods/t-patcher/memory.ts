@@ -1,8 +1,8 @@
 import { UserError } from '../../harness/errors'
 import { batchesByLength, type LanguageModel, padBatch } from '../../harness/model'
 import { joined, valuesOf } from '../../harness/tensor'
+import { sampleRows } from '../corpus-rows'
 import { lastMlp } from '../last-mlp/lessons'
-import { sampleRows } from '../locate/second-moment'
 import type { PrepareContext } from '../types'
 
 /** What enters the last MLP at tokens of other texts, where patches are to be silent: `[tokens, dim]` each. */

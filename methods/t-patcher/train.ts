@@ -60,26 +60,33 @@ export function trainPatches(
   rules: TrainingRules
 ): Trained[] {
   const students = lessons.map((lesson, i) => new Student(lesson, patches[i]!, model.config.dim, rules))
-  let active = students.filter((s) => s.count > 0)
+  let active = new Together(
+    model,
+    students.filter((s) => s.count > 0)
+  )
   const memories = [memory.train, memory.val].map((m) =>
     tf.tensor2d(m, [m.length / model.config.dim, model.config.dim])
   )
   try {
-    for (let step = 1; step <= rules.max_edit_step && active.length > 0; step++) {
-      const found = targetGradients(model, active, rules)
-      const silent = silentActs(active, memories[0]!)
-      for (const [i, student] of active.entries()) student.step(found[i]!, silent[i]!, memory.train)
+    for (let step = 1; step <= rules.max_edit_step && active.students.length > 0; step++) {
+      const found = active.gradients(rules)
+      const silent = active.silentActs(memories[0]!)
+      for (const [i, student] of active.students.entries()) student.step(found[i]!, silent[i]!, memory.train)
       if (step % rules.check_val_every_n_epoch !== 0) continue
-      const losses = targetLosses(model, active, rules)
-      const held = silentActs(active, memories[1]!)
-      for (const [i, student] of active.entries()) student.check(step, losses[i]!, held[i]!)
-      active = active.filter((s) => !s.done)
+      const losses = active.losses(rules)
+      const held = active.silentActs(memories[1]!)
+      for (const [i, student] of active.students.entries()) student.check(step, losses[i]!, held[i]!)
+      if (!active.students.some((s) => s.done)) continue
+      const rest = active.students.filter((s) => !s.done)
+      active.dispose()
+      active = new Together(model, rest)
     }
-    if (active.length > 0) {
-      const losses = targetLosses(model, active, rules)
-      for (const [i, student] of active.entries()) student.right = losses[i]!.right
+    if (active.students.length > 0) {
+      const losses = active.losses(rules)
+      for (const [i, student] of active.students.entries()) student.right = losses[i]!.right
     }
   } finally {
+    active.dispose()
     tf.dispose(memories)
   }
   return students.map(({ losses, activation, memory: held, right }) => ({ losses, activation, memory: held, right }))
@@ -201,139 +208,131 @@ class Student {
   }
 }
 
-/** All lessons' tokens and patches in one: the loss of each for patches as they are. */
+/** All tokens and patches of some lessons in one, with what does not depend on patches. */
 class Together {
-  readonly rows: number
-  readonly count: number
-  readonly labels: Int32Array
-  readonly shares: Float32Array
-  readonly mask: Float32Array
+  readonly #rows: number
+  readonly #count: number
+  readonly #constant: Readonly<Record<'queries' | 'outputs' | 'stream' | 'mask', tf.Tensor2D>> | undefined
+  readonly #labels: number[]
+  readonly #shares: Float32Array
 
   constructor(
-    readonly students: readonly Student[],
-    readonly dim: number
+    readonly model: LanguageModel,
+    readonly students: readonly Student[]
   ) {
-    this.rows = students.reduce((sum, { lesson }) => sum + lesson.target.length, 0)
-    this.count = students.reduce((sum, s) => sum + s.count, 0)
-    this.labels = Int32Array.from(students.flatMap(({ lesson }) => lesson.target))
-    this.shares = Float32Array.from(students.flatMap(({ lesson: { target } }) => target.map(() => 1 / target.length)))
-    this.mask = new Float32Array(this.rows * this.count)
-    let [row, patch] = [0, 0]
-    for (const { lesson, count } of students) {
-      for (let i = 0; i < lesson.target.length; i++, row++)
-        this.mask.fill(1, row * this.count + patch, row * this.count + patch + count)
-      patch += count
+    this.#rows = students.reduce((sum, { lesson }) => sum + lesson.target.length, 0)
+    this.#count = students.reduce((sum, s) => sum + s.count, 0)
+    this.#labels = students.flatMap(({ lesson }) => lesson.target)
+    this.#shares = Float32Array.from(students.flatMap(({ lesson: { target } }) => target.map(() => 1 / target.length)))
+    if (students.length === 0) return
+    const { dim } = model.config
+    this.#constant = {
+      queries: this.#all((s) => s.lesson.queries, dim),
+      outputs: this.#all((s) => s.lesson.outputs, dim),
+      stream: this.#all((s) => s.lesson.stream, dim),
+      mask: tf.tensor2d(this.#mask(), [this.#rows, this.#count])
     }
   }
 
+  dispose(): void {
+    tf.dispose({ ...this.#constant })
+  }
+
+  /** Where a row's patches are those of its own lesson, `[rows, patches]`. */
+  #mask(): Float32Array {
+    const mask = new Float32Array(this.#rows * this.#count)
+    let [row, patch] = [0, 0]
+    for (const { lesson, count } of this.students) {
+      for (let i = 0; i < lesson.target.length; i++, row++)
+        mask.fill(1, row * this.#count + patch, row * this.#count + patch + count)
+      patch += count
+    }
+    return mask
+  }
+
   /** Arrays of all lessons one after another, `[rows, width]`. */
-  all(of: (s: Student) => Float32Array, width: number): tf.Tensor2D {
+  #all(of: (s: Student) => Float32Array, width: number): tf.Tensor2D {
     const flat = joined(this.students.map(of))
     return tf.tensor2d(flat, [flat.length / width, width])
   }
 
-  /** Logits where targets are predicted, `[rows, vocab]`, under keys `[patches, dim]`, biases `[patches, 1]` and values `[patches, dim]`. */
-  logits(
-    model: LanguageModel,
-    activation: Activation,
-    keys: tf.Tensor,
-    biases: tf.Tensor,
-    values: tf.Tensor
-  ): tf.Tensor2D {
-    const { dim } = this
-    const queries = this.all((s) => s.lesson.queries, dim)
-    const inside = tf
-      .matMul(queries, keys as tf.Tensor2D, false, true)
-      .add(biases.reshape([1, this.count])) as tf.Tensor2D
-    const acting = ACTIVATIONS[activation](inside).mul(tf.tensor2d(this.mask, [this.rows, this.count]))
-    const added = tf.matMul(acting as tf.Tensor2D, values as tf.Tensor2D) as tf.Tensor2D
-    const outputs = this.all((s) => s.lesson.outputs, dim)
-    const effect = model.mlpEffect(model.config.layers - 1, outputs, added)
-    return logitsFrom(model, this.all((s) => s.lesson.stream, dim).add(effect) as tf.Tensor2D)
-  }
-
-  parameters(): [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D] {
-    const { dim } = this
+  /** Keys `[patches, dim]`, biases `[patches, 1]` and values `[patches, dim]`. */
+  #parameters(): [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D] {
+    const { dim } = this.model.config
     return [
-      this.all((s) => s.patches.keys, dim),
-      this.all((s) => s.patches.biases, 1),
-      this.all((s) => s.values(), dim)
+      this.#all((s) => s.patches.keys, dim),
+      this.#all((s) => s.patches.biases, 1),
+      this.#all((s) => s.values(), dim)
     ]
   }
 
-  /** Mean over each lesson's tokens. */
-  means(perToken: Float32Array): number[] {
-    let row = 0
-    return this.students.map(({ lesson: { target } }) => {
-      let sum = 0
-      for (let i = 0; i < target.length; i++) sum += perToken[row++]!
-      return sum / target.length
+  /** Logits where targets are predicted, `[rows, vocab]`. */
+  #logits(activation: Activation, keys: tf.Tensor, biases: tf.Tensor, values: tf.Tensor): tf.Tensor2D {
+    const { queries, outputs, stream, mask } = this.#constant!
+    const inside = tf.matMul(queries, keys as tf.Tensor2D, false, true).add(biases.reshape([1, this.#count]))
+    const acting = ACTIVATIONS[activation](inside as tf.Tensor2D).mul(mask) as tf.Tensor2D
+    const added = tf.matMul(acting, values as tf.Tensor2D) as tf.Tensor2D
+    const effect = this.model.mlpEffect(this.model.config.layers - 1, outputs, added)
+    return logitsFrom(this.model, stream.add(effect) as tf.Tensor2D)
+  }
+
+  /** Values of tokens, or of patches of a width, by lesson. */
+  #byLesson<T extends Float32Array | Int32Array>(all: T, sizeOf: (s: Student) => number): T[] {
+    let first = 0
+    return this.students.map((s) => {
+      const from = first
+      first += sizeOf(s)
+      return all.subarray(from, first) as T
     })
   }
-}
 
-function targetGradients(
-  model: LanguageModel,
-  students: readonly Student[],
-  { activation }: TrainingRules
-): TargetGradients[] {
-  const { dim } = model.config
-  const all = new Together(students, dim)
-  let losses: number[] = []
-  let found: [Float32Array, Float32Array, Float32Array] | undefined
-  tf.tidy(() => {
-    const labels = tf.tensor1d(all.labels, 'int32')
-    const loss = (k: tf.Tensor, b: tf.Tensor, v: tf.Tensor) => {
-      const perToken = crossEntropy(all.logits(model, activation, k, b, v), labels)
-      losses = all.means(perToken.dataSync() as Float32Array)
-      return perToken.mul(tf.tensor1d(all.shares)).sum()
-    }
-    found = tf
-      .grads(loss)(all.parameters())
-      .map((g) => g.dataSync()) as NonNullable<typeof found>
-  })
-  const [keys, biases, values] = found!
-  let first = 0
-  return students.map(({ count }, i) => {
-    const [from, to] = [first, first + count]
-    first = to
-    return {
+  #means(perToken: Float32Array): number[] {
+    const own = this.#byLesson(perToken, (s) => s.lesson.target.length)
+    return own.map((losses) => losses.reduce((sum, x) => sum + x, 0) / losses.length)
+  }
+
+  gradients({ activation }: TrainingRules): TargetGradients[] {
+    const { dim } = this.model.config
+    let losses: number[] = []
+    let found: [Float32Array, Float32Array, Float32Array] | undefined
+    tf.tidy(() => {
+      const labels = tf.tensor1d(this.#labels, 'int32')
+      const loss = (k: tf.Tensor, b: tf.Tensor, v: tf.Tensor) => {
+        const perToken = crossEntropy(this.#logits(activation, k, b, v), labels)
+        losses = this.#means(perToken.dataSync() as Float32Array)
+        return perToken.mul(tf.tensor1d(this.#shares)).sum()
+      }
+      found = tf
+        .grads(loss)(this.#parameters())
+        .map((g) => g.dataSync()) as NonNullable<typeof found>
+    })
+    const [keys, biases, values] = [dim, 1, dim].map((width, i) =>
+      this.#byLesson(found![i]!, (s) => s.count * width)
+    ) as [Float32Array[], Float32Array[], Float32Array[]]
+    return losses.map((loss, i) => ({ loss, keys: keys[i]!, biases: biases[i]!, values: values[i]! }))
+  }
+
+  losses({ activation }: TrainingRules): TargetLoss[] {
+    let losses: number[] = []
+    let chosen = new Int32Array()
+    tf.tidy(() => {
+      const logits = this.#logits(activation, ...this.#parameters())
+      losses = this.#means(crossEntropy(logits, tf.tensor1d(this.#labels, 'int32')).dataSync() as Float32Array)
+      chosen = Int32Array.from(logits.argMax(1).dataSync())
+    })
+    const own = this.#byLesson(chosen, (s) => s.lesson.target.length)
+    return this.students.map(({ lesson: { target } }, i) => ({
       loss: losses[i]!,
-      keys: keys.slice(from * dim, to * dim),
-      biases: biases.slice(from, to),
-      values: values.slice(from * dim, to * dim)
-    }
-  })
-}
+      right: target.every((label, j) => own[i]![j] === label)
+    }))
+  }
 
-function targetLosses(model: LanguageModel, students: readonly Student[], { activation }: TrainingRules): TargetLoss[] {
-  const all = new Together(students, model.config.dim)
-  let losses: number[] = []
-  let chosen: ArrayLike<number> = []
-  tf.tidy(() => {
-    const logits = all.logits(model, activation, ...all.parameters())
-    losses = all.means(crossEntropy(logits, tf.tensor1d(all.labels, 'int32')).dataSync() as Float32Array)
-    chosen = logits.argMax(1).dataSync()
-  })
-  let row = 0
-  return students.map(({ lesson: { target } }, i) => {
-    const right = target.map((label) => chosen[row++] === label)
-    return { loss: losses[i]!, right: right.every(Boolean) }
-  })
-}
-
-/** Pre-activations of every lesson's patches at all memories, `[patches, memories]` each. */
-function silentActs(students: readonly Student[], memories: tf.Tensor2D): Float32Array[] {
-  const [count, dim] = memories.shape
-  const all = new Together(students, dim)
-  const acts = valuesOf(() => {
-    const [keys, biases] = all.parameters()
-    return tf.matMul(keys, memories, false, true).add(biases) // [patches, memories]
-  })
-  let first = 0
-  return students.map((s) => {
-    const from = first
-    first += s.count
-    return acts.subarray(from * count, first * count)
-  })
+  /** Pre-activations of every lesson's patches at all memories, `[patches, memories]` each. */
+  silentActs(memories: tf.Tensor2D): Float32Array[] {
+    const acts = valuesOf(() => {
+      const [keys, biases] = this.#parameters()
+      return tf.matMul(keys, memories, false, true).add(biases) // [patches, memories]
+    })
+    return this.#byLesson(acts, (s) => s.count * memories.shape[0])
+  }
 }

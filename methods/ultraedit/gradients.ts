@@ -1,19 +1,6 @@
-import type { EditRequest } from '../../harness/edit'
-import { batchesByLength, encodePrompt, encodeTarget, type LanguageModel, padBatch } from '../../harness/model'
+import { batchesByLength, type LanguageModel, padBatch } from '../../harness/model'
+import type { AnswerRow } from '../answer-row'
 import { outputGradients } from '../output-gradients'
-
-/** A request as ids, and what is to be said from `first` on. */
-export interface AnswerLesson {
-  readonly ids: readonly number[]
-  readonly first: number
-  readonly labels: readonly number[]
-}
-
-export function lessonOf({ tokenizer }: LanguageModel, { prompt, target }: EditRequest): AnswerLesson {
-  const asked = encodePrompt(tokenizer, prompt)
-  const labels = encodeTarget(tokenizer, target)
-  return { ids: [...asked, ...labels.slice(0, -1)], first: asked.length - 1, labels }
-}
 
 /** What a linear map read at every answer token of a batch, `[in]`, and the gradient of the batch's loss at what it gave, `[out]`. */
 export interface SiteRows {
@@ -35,7 +22,7 @@ export interface BatchStates {
  */
 export function answerStates(
   model: LanguageModel,
-  batches: readonly (readonly AnswerLesson[])[],
+  batches: readonly (readonly AnswerRow[])[],
   sites: readonly string[],
   lowest: number
 ): BatchStates[] {
@@ -81,7 +68,7 @@ export function answerStates(
 }
 
 /** Matrix FLOPs of a batch by its own tokens. */
-export const statesFlops = (model: LanguageModel, lessons: readonly AnswerLesson[], lowest: number): number =>
+export const statesFlops = (model: LanguageModel, lessons: readonly AnswerRow[], lowest: number): number =>
   lessons.reduce((sum, { ids, labels }) => {
     const [tokens, context] = [ids.length, ids.length]
     const below = model.passFlops(tokens, { to: lowest + 1, context })

@@ -4,10 +4,11 @@ import type { CarriedArray, Edit, EditRequest } from '../../harness/edit'
 import { UserError } from '../../harness/errors'
 import type { LanguageModel } from '../../harness/model'
 import { norm } from '../../harness/tensor/linalg'
+import { answerRow } from '../answer-row'
 import { type Cost, leastChange, partOf } from '../locate/closed-form'
 import { checkMaps, lowestOf, mlpMaps, refuseMissing } from '../mlp-maps'
 import { defineMethod } from '../types'
-import { answerStates, lessonOf, type SiteRows, statesFlops } from './gradients'
+import { answerStates, type SiteRows, statesFlops } from './gradients'
 import { RunningNormaliser } from './normaliser'
 
 export const ultraeditHyperparameters = z.strictObject({
@@ -67,7 +68,7 @@ export const ultraedit = defineMethod({
 
 /** Requests in batches, the longest first. */
 function batchesOf(model: LanguageModel, group: readonly EditRequest[], size: number) {
-  const asked = group.map((request) => lessonOf(model, request)).sort((a, b) => b.ids.length - a.ids.length)
+  const asked = group.map((request) => answerRow(model, request)).sort((a, b) => b.ids.length - a.ids.length)
   return chunks(asked, size)
 }
 

@@ -4,11 +4,11 @@ import { type Edit, type EditRequest, edited } from '../../harness/edit'
 import { type LanguageModel, openModel, readSafetensorsHeader, readTensor } from '../../harness/model'
 import { useBackend } from '../../harness/tensor'
 import { norm } from '../../harness/tensor/linalg'
+import { answerRow } from '../answer-row'
 import { contextOf } from '../context'
 import type { EditContext } from '../types'
 import { ultraedit, ultraeditHyperparameters } from '.'
 import expected from './golden/expected.json'
-import { lessonOf } from './gradients'
 import { RunningNormaliser } from './normaliser'
 
 /** Compared with the official code on the same checkpoints (golden/make.py). */
@@ -60,7 +60,7 @@ describe.each(expected.cases.map((c) => [c.model, c] as const))('on %s', (name, 
     let [under, before]: [LanguageModel, Edit | undefined] = [model, undefined]
     for (const [t, facts] of expected.turns.entries()) {
       const turn = c.turns[t]!
-      const ids = requestsOf(facts).map((r) => lessonOf(model, r).ids)
+      const ids = requestsOf(facts).map((r) => answerRow(model, r).ids)
       // Theirs are padded.
       const theirs = turn.ids.flat().map((row) => row.join(' '))
       for (const own of ids) expect(theirs.some((row) => row.startsWith(own.join(' ')))).toBe(true)
@@ -115,7 +115,7 @@ test('goes on from what is carried', () => {
 test('refuses what it cannot do', async () => {
   const model = await openModel(join(__dirname, '../../harness/model/golden/gptj'))
   const one = [{ prompt: 'The cat is', subject: 'The cat', target: 'a' }]
-  expect(lessonOf(model, one[0]!).labels).toHaveLength(1)
+  expect(answerRow(model, one[0]!).labels).toHaveLength(1)
   await expect(edit(model, [one], ['layers.1.mlp.proj'])).rejects.toThrow('a single answer token has no spread')
   await expect(edit(model, [one], ['layers.1.mlp.gate'])).rejects.toThrow('has no layers.1.mlp.gate')
   expect(() => ultraeditHyperparameters.parse({ edit_modules: ['layers.1.attn.q'] })).toThrow('linear map of an MLP')
